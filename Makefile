@@ -1,0 +1,60 @@
+# make app    the app on http://127.0.0.1:8501 (PORT=…, ADDRESS=… to move it)
+# make test   lint, types, and all tests
+# make demo   simulate and rebuild the committed demo artifacts
+# make lock   pin the versions that a fresh install of the requirements gives
+# make clean  remove the virtual environment and caches
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8501
+ADDRESS ?= 127.0.0.1
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# The first Python of a fitting version; a name on the PATH alone proves nothing (pyenv has shims for absent ones).
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && echo "$$p" && break; done)
+
+.PHONY: app test lint types demo lock clean
+
+app: $(VENV)/run
+	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
+
+test: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python tests/e2e/find_chromium.py
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/dev
+	$(BIN)/mypy
+
+demo: $(VENV)/run
+	mkdir -p .build
+	$(BIN)/python -m recsys simulate --listeners 1600 --out .build/demo.parquet
+	$(BIN)/python -m recsys build events --input .build/demo.parquet --config artifacts/demo.toml --out artifacts/demo
+
+lock:
+	rm -rf .build/lock && $(PYTHON) -m venv .build/lock
+	.build/lock/bin/python -m pip install -q -r requirements-dev.txt
+	.build/lock/bin/python -m pip freeze --exclude pip > constraints.txt
+
+clean:
+	rm -rf $(VENV) .build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+$(VENV)/run: $(BIN)/python requirements.txt constraints.txt
+	$(PIP) install -q -r requirements.txt -c constraints.txt
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run requirements-dev.txt
+	$(PIP) install -q -r requirements-dev.txt -c constraints.txt
+	@touch $@
