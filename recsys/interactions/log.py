@@ -1,0 +1,210 @@
+"""What people listened to: one catalogue for both models, play counts, and queues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+
+from recsys.errors import InputError, ParameterError
+from recsys.interactions.report import ReadReport
+
+IntArray = npt.NDArray[np.integer[Any]]
+SESSION_GAP_MINUTES = 30.0
+
+
+@dataclass(frozen=True)
+class Queues:
+    """Ragged list of queues: queue q is `items[offsets[q]:offsets[q + 1]]`.
+
+    items : int32 (n_plays,), item rows in the order they were played.
+    offsets : int64 (n_queues + 1,), starting at 0.
+    ordered : False when a queue is a listener's whole set, most played first, because no times are known.
+    """
+
+    items: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+    ordered: bool
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, queue: int) -> npt.NDArray[np.int32]:
+        return self.items[self.offsets[queue] : self.offsets[queue + 1]]
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.int32]]:
+        return (self[queue] for queue in range(len(self)))
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Plays in each queue, int64 (n_queues,)."""
+        return np.diff(self.offsets)
+
+    def only(self, row_of: npt.NDArray[np.int32]) -> Queues:
+        """The queues with items renumbered by `row_of` (old row → new row, -1 leaves); empty queues leave."""
+        new = row_of[self.items]
+        kept = new >= 0
+        before = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
+        lengths = np.diff(before[self.offsets])
+        offsets = np.concatenate([[0], np.cumsum(lengths[lengths > 0])]).astype(np.int64)
+        return replace(self, items=new[kept].astype(np.int32), offsets=offsets)
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """A listening log over one catalogue.
+
+    catalogue : one row an item, row i is item_row i; columns item_id, name, listeners, plays, tags (list,
+        commonest first) and whatever else the source knows. Sorted by listeners, plays, then item_id.
+    user_items : CSR (n_users, n_items), float32 play counts, > 0, no duplicates.
+    queues : over the same item rows.
+    report : what the reader saw.
+    dropped : what filtering removed, counted: items, listeners, plays, queues.
+    """
+
+    catalogue: pd.DataFrame
+    user_items: sp.csr_matrix
+    queues: Queues
+    report: ReadReport
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def n_users(self) -> int:
+        return int(self.user_items.shape[0])
+
+    @property
+    def n_items(self) -> int:
+        return int(self.user_items.shape[1])
+
+    @classmethod
+    def from_plays(
+        cls,
+        *,
+        user: IntArray,
+        item: IntArray,
+        plays: npt.NDArray[np.floating[Any]] | None,
+        items: pd.DataFrame,
+        n_users: int,
+        report: ReadReport,
+        time: npt.NDArray[np.int64] | None = None,
+        session_gap_minutes: float = SESSION_GAP_MINUTES,
+        queue_offsets: npt.NDArray[np.int64] | None = None,
+    ) -> Interactions:
+        """Put a log together from parallel columns of one row a play (or a counted play).
+
+        Parameters
+        ----------
+        user, item : codes, shape (n_rows,); `item` are rows of `items`.
+        plays : how often, > 0, shape (n_rows,); None counts each row once.
+        items : one row an item with item_id and name, optionally tags and further columns.
+        time : seconds since 1970, shape (n_rows,); cut into queues where the gap exceeds `session_gap_minutes`.
+        queue_offsets : queues given as they are: rows are in order already, int64 (n_queues + 1,).
+
+        Raises
+        ------
+        InputError : there is no row.
+        ParameterError : the session gap is not positive.
+        """
+        if len(item) == 0:
+            raise InputError(f"{report.source}: no usable row; {report.summary()}")
+        if not session_gap_minutes > 0:
+            raise ParameterError(f"session gap is {session_gap_minutes} minutes; it must be greater than 0")
+        counts = np.ones(len(item), np.float32) if plays is None else plays.astype(np.float32)
+        user_items = sp.coo_matrix((counts, (user, item)), shape=(n_users, len(items)), dtype=np.float32).tocsr()
+        user_items.sort_indices()
+        if queue_offsets is not None:
+            queues = Queues(item.astype(np.int32), queue_offsets.astype(np.int64), ordered=True)
+        elif time is not None:
+            queues = sessions(user, item, time, gap_seconds=60.0 * session_gap_minutes)
+        else:
+            queues = listener_sets(user_items)
+        log = cls(items.reset_index(drop=True), user_items, queues, report)
+        return log._renumbered(np.arange(len(items)))
+
+    def with_min_listeners(self, min_listeners: int) -> Interactions:
+        """The log without items that fewer than `min_listeners` people played; both models see the same catalogue.
+
+        Listeners and queues that lose all their items leave too; `dropped` counts everything that left.
+
+        Raises
+        ------
+        ParameterError : min_listeners < 1.
+        InputError : fewer than two items are left.
+        """
+        if min_listeners < 1:
+            raise ParameterError(f"min_listeners is {min_listeners}; it must be at least 1")
+        listeners = self.catalogue["listeners"].to_numpy()
+        keep = np.flatnonzero(listeners >= min_listeners)
+        if len(keep) < 2:
+            second = int(np.sort(listeners)[-2]) if len(listeners) > 1 else 0
+            hint = f"pass --min-listeners {second} or less" if second else "bring more than one item"
+            raise InputError(
+                f"{self.report.source}: {len(keep)} of {self.n_items} items have at least {min_listeners} "
+                f"listeners, and a comparison needs two; {hint}"
+            )
+        return self._renumbered(keep)
+
+    def _renumbered(self, keep: IntArray) -> Interactions:
+        """Only the items in `keep`, in catalogue order, with listeners and plays counted afresh."""
+        columns = self.user_items.tocsc()[:, keep]
+        catalogue = self.catalogue.iloc[keep].reset_index(drop=True)
+        catalogue["listeners"] = np.diff(columns.indptr).astype(np.int32)
+        catalogue["plays"] = np.asarray(columns.sum(axis=0), dtype=np.float64).ravel()
+        if "tags" not in catalogue:
+            catalogue["tags"] = [[] for _ in range(len(catalogue))]
+        order = np.lexsort(
+            (
+                catalogue["item_id"].to_numpy(dtype=object).astype(str),
+                -catalogue["plays"].to_numpy(),
+                -catalogue["listeners"].to_numpy(),
+            )
+        )
+        user_items = columns[:, order].tocsr()
+        user_items.sort_indices()
+        has_plays = np.diff(user_items.indptr) > 0
+        row_of = np.full(self.n_items, -1, np.int32)
+        row_of[np.asarray(keep)[order]] = np.arange(len(keep), dtype=np.int32)
+        queues = self.queues.only(row_of)
+        user_items = user_items[has_plays]
+        dropped = {
+            "items": self.n_items - len(keep),
+            "listeners": int((~has_plays).sum()),
+            "plays": round(float(self.user_items.data.sum(dtype=np.float64)))
+            - round(float(user_items.data.sum(dtype=np.float64))),
+            "queues": len(self.queues) - len(queues),
+        }
+        return replace(
+            self,
+            catalogue=catalogue.iloc[order].reset_index(drop=True),
+            user_items=user_items,
+            queues=queues,
+            dropped={what: count + self.dropped.get(what, 0) for what, count in dropped.items()},
+        )
+
+
+def sessions(user: IntArray, item: IntArray, time: npt.NDArray[np.int64], *, gap_seconds: float) -> Queues:
+    """Cut each listener's plays, oldest first, into queues wherever the next play is more than `gap_seconds` later.
+
+    Plays that share a timestamp keep the order of the log; a log written newest first is turned round for that.
+    """
+    newest_first = np.count_nonzero(np.diff(time) < 0) > np.count_nonzero(np.diff(time) > 0)
+    log_order = np.arange(len(time))
+    order = np.lexsort((-log_order if newest_first else log_order, time, user))
+    user, time = user[order], time[order]
+    starts = np.flatnonzero((np.diff(user) != 0) | (np.diff(time) > gap_seconds)) + 1
+    offsets = np.concatenate([[0], starts, [len(order)]]).astype(np.int64)
+    return Queues(item[order].astype(np.int32), offsets, ordered=True)
+
+
+def listener_sets(user_items: sp.csr_matrix) -> Queues:
+    """Each listener's whole set as one queue, most played first, then by item row."""
+    user = np.repeat(np.arange(user_items.shape[0]), np.diff(user_items.indptr))
+    order = np.lexsort((user_items.indices, -user_items.data, user))
+    offsets = user_items.indptr.astype(np.int64)
+    filled = np.concatenate([[True], np.diff(offsets) > 0])
+    return Queues(user_items.indices[order].astype(np.int32), offsets[filled], ordered=False)

@@ -1,0 +1,65 @@
+"""What a reader saw: rows, and bad rows by kind with examples. Nothing is dropped without a count here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recsys.errors import InputError
+
+EXAMPLES_PER_KIND = 3
+EXAMPLE_CHARACTERS = 120
+MAX_BAD_SHARE = 0.1
+
+
+@dataclass
+class ReadReport:
+    """Counts of one reading.
+
+    rows : data rows seen, bad ones included, blank lines and headers not.
+    bad : kind → how many rows were skipped for it; `examples` shows the first few of each.
+    notes : what a person should know and need not mend.
+    """
+
+    source: str
+    reader: str
+    rows: int = 0
+    bad: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    title: str = ""
+    simulated: bool = False
+
+    def skip(self, kind: str, *, file: Path, line: int, text: str, count: int = 1) -> None:
+        """Count `count` skipped rows of one kind and keep the first few as examples."""
+        self.bad[kind] += count
+        shown = self.examples.setdefault(kind, [])
+        if len(shown) < EXAMPLES_PER_KIND:
+            shown.append(f"{file.name}, line {line}: {text[:EXAMPLE_CHARACTERS]!r}")
+
+    def refuse_if_mostly_bad(self, max_bad_share: float = MAX_BAD_SHARE) -> None:
+        """Raise InputError when more than `max_bad_share` of the rows could not be used."""
+        bad = self.bad.total()
+        if self.rows and bad > max_bad_share * self.rows:
+            raise InputError(
+                f"{self.source}: {bad:,} of {self.rows:,} rows cannot be used, more than the allowed "
+                f"{max_bad_share:.0%}; {self.summary()}. Check the reader ({self.reader}) and the delimiter, "
+                f"or allow more with --max-bad-share"
+            )
+
+    def summary(self) -> str:
+        """One line: rows read and bad rows by kind with the first example of each."""
+        kinds = [f"{count:,} × {kind} (first: {self.examples[kind][0]})" for kind, count in self.bad.most_common()]
+        return f"{self.rows:,} rows read" + (", skipped: " + "; ".join(kinds) if kinds else "")
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "rows_used": self.rows - self.bad.total(),
+            "bad_rows": dict(sorted(self.bad.items())),
+            "bad_examples": dict(sorted(self.examples.items())),
+            "notes": self.notes,
+        }

@@ -1,0 +1,248 @@
+"""Delimited text, block by block, as columns of strings; every line that is not a row is counted with its number.
+
+pyarrow does the splitting. What it would merge, drop or die of (stray line ends, bytes that are not text, quotes that
+span lines) is taken out and counted line by line before it sees a block, so rows and lines always add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from recsys.errors import InputError
+from recsys.interactions.report import ReadReport
+
+BLOCK_BYTES = 8 << 20
+SNIFF_BYTES = 1 << 16
+DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+COMPRESSED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"(\xb5/\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+UTF8_BOM = b"\xef\xbb\xbf"
+
+BytesRead = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of one stretch of a file. `lines[r]` is the line of row r, counted from 1."""
+
+    table: pa.Table
+    lines: npt.NDArray[np.int64]
+
+
+def open_text(path: Path) -> BinaryIO:
+    """Open a text file for reading bytes.
+
+    Raises
+    ------
+    InputError : it is missing, empty, compressed, or not text.
+    """
+    if path.is_dir():
+        raise InputError("is a folder; name the file", file=path)
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise InputError(f"cannot be opened: {error.strerror}", file=path) from error
+    start = stream.read(SNIFF_BYTES)
+    stream.seek(0)
+    problem = None
+    if not start.strip():
+        problem = "is empty" if len(start) < SNIFF_BYTES else "starts with 64 KiB of white space"
+    elif start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        problem = "is UTF-16; save it as UTF-8"
+    elif packer := next((name for magic, name in COMPRESSED.items() if start.startswith(magic)), None):
+        problem = f"is {packer}-compressed; unpack it first"
+    elif b"\0" in start:
+        problem = "holds NUL bytes; it looks binary, not text"
+    if problem:
+        stream.close()
+        raise InputError(problem, file=path)
+    return stream
+
+
+def header_fields(path: Path, delimiter: str) -> list[str]:
+    """The column names in a file's first line, unquoted."""
+    with open_text(path) as stream:
+        first = stream.readline(SNIFF_BYTES).removeprefix(UTF8_BOM).rstrip(b"\r\n")
+    return [name.strip().strip('"') for name in first.decode("utf-8", "replace").split(delimiter)]
+
+
+def read_blocks(
+    path: Path,
+    columns: Sequence[str],
+    *,
+    delimiter: str,
+    report: ReadReport,
+    header: bool = True,
+    quoting: bool = False,
+    encoding: str = "utf-8",
+    must_end_with_newline: bool = False,
+    on_bytes: BytesRead | None = None,
+) -> Iterator[Block]:
+    """Yield the file's rows as tables of string columns named `columns`, in file order.
+
+    Blank lines count for nothing. Lines with another number of fields, bytes that are not `encoding`, NULs or stray
+    line ends are counted in `report` and skipped.
+
+    Raises
+    ------
+    InputError : the file is not text, or was cut inside its last row.
+    """
+    report.files.append(path)
+    line = 1
+    with open_text(path) as stream:
+        if header:
+            stream.readline()
+            line = 2
+        rest = b""
+        while True:
+            read = stream.read(BLOCK_BYTES)
+            if on_bytes:
+                on_bytes(len(read))
+            if read and b"\n" not in read and len(rest) + len(read) > BLOCK_BYTES:
+                raise InputError(f"one line is longer than {BLOCK_BYTES:,} bytes", file=path, line=line)
+            block, newline, tail = (rest + read).rpartition(b"\n")
+            if not read:
+                block, newline, tail = tail, b"", b""
+            if line == 1:
+                block = block.removeprefix(UTF8_BOM)
+            rest = tail
+            if block or newline:
+                n_lines = block.count(b"\n") + 1
+                cut = not read and bool(block.strip())
+                if cut and must_end_with_newline:
+                    raise InputError(
+                        "the last line has no line end, so the file was cut; fetch it again", file=path, line=line
+                    )
+                yield _parse(block, line, columns, delimiter, quoting, encoding, path, report, cut)
+                line += n_lines
+            if not read:
+                return
+
+
+def _parse(
+    block: bytes,
+    first_line: int,
+    columns: Sequence[str],
+    delimiter: str,
+    quoting: bool,
+    encoding: str,
+    path: Path,
+    report: ReadReport,
+    last_line_is_cut: bool,
+) -> Block:
+    if b"\r" in block:
+        block = (block + b"\n").replace(b"\r\n", b"\n").removesuffix(b"\n")
+    lines, block = _usable_lines(block, first_line, quoting, encoding, path, report)
+    wrong_width: list[int] = []
+
+    def skip(row: pa_csv.InvalidRow) -> str:
+        wrong_width.append(row.number - 1)
+        number = int(lines[row.number - 1])
+        report.skip(
+            f"{row.actual_columns} fields instead of {row.expected_columns}",
+            file=path, line=number, text=row.text or "",
+        )  # fmt: skip
+        return "skip"
+
+    report.rows += len(lines)
+    if not len(lines):
+        return Block(pa.table({name: pa.array([], pa.string()) for name in columns}), lines)
+    table = pa_csv.read_csv(
+        pa.py_buffer(block),
+        pa_csv.ReadOptions(use_threads=False, column_names=list(columns), block_size=max(len(block) + 1, 1 << 16)),
+        pa_csv.ParseOptions(
+            delimiter=delimiter,
+            quote_char='"' if quoting else False,
+            double_quote=quoting,
+            ignore_empty_lines=False,
+            invalid_row_handler=skip,
+        ),
+        pa_csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
+    )
+    if last_line_is_cut:
+        if wrong_width and wrong_width[-1] == len(lines) - 1:
+            raise InputError(
+                "the last line is incomplete and has no line end, so the file was cut; fetch it again",
+                file=path, line=int(lines[-1]),
+            )  # fmt: skip
+        report.notes.append(f"{path.name}: the last line has no line end; had the file been cut, it would look so")
+    return Block(table, np.delete(lines, wrong_width) if wrong_width else lines)
+
+
+def _usable_lines(
+    block: bytes, first_line: int, quoting: bool, encoding: str, path: Path, report: ReadReport
+) -> tuple[npt.NDArray[np.int64], bytes]:
+    """Line numbers and UTF-8 text of the lines that can be split into fields; the others are counted."""
+    n_lines = block.count(b"\n") + 1
+    suspicious = (
+        not block
+        or b"\n\n" in block
+        or block[:1] == b"\n"
+        or block[-1:] == b"\n"
+        or b"\0" in block
+        or b"\r" in block
+        or (quoting and b'"' in block)
+    )
+    if not suspicious:
+        try:
+            text = block if encoding == "utf-8" and block.decode() is not None else block.decode(encoding).encode()
+            return np.arange(first_line, first_line + n_lines), text
+        except UnicodeDecodeError:
+            pass
+    numbers, kept = [], []
+    for number, line in enumerate(block.split(b"\n"), first_line):
+        if not line:
+            continue
+        problem = None
+        text = line
+        if b"\0" in line:
+            problem = "NUL byte"
+        elif b"\r" in line:
+            problem = "carriage return inside a line"
+        elif quoting and line.count(b'"') % 2:
+            problem = "quote that is not closed on its line"
+        else:
+            try:
+                text = line.decode(encoding).encode()
+            except UnicodeDecodeError:
+                problem = f"not {encoding.upper()}"
+        if problem:
+            report.rows += 1
+            report.skip(problem, file=path, line=number, text=line.decode("utf-8", "replace"))
+        else:
+            numbers.append(number)
+            kept.append(text)
+    return np.array(numbers, dtype=np.int64), b"\n".join(kept)
+
+
+class Codes:
+    """Strings to dense codes 0, 1, 2 … in order of first appearance."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._code)
+
+    @property
+    def values(self) -> list[str]:
+        return list(self._code)
+
+    def add(self, column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.int32]:
+        """Codes of one column, int32 (n_rows,); unseen strings get the next ones."""
+        combined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        encoded = combined.dictionary_encode()
+        code = self._code
+        here = np.fromiter(
+            (code.setdefault(value, len(code)) for value in encoded.dictionary.to_pylist()),
+            np.int32,
+            len(encoded.dictionary),
+        )
+        return here[encoded.indices.to_numpy(zero_copy_only=False)] if len(here) else np.empty(0, np.int32)
