@@ -1,0 +1,105 @@
+"""Where over the catalogue two models part, and where that is more than noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recsys.analysis.compare import overlaps_at_n
+from recsys.analysis.stability import noise_floors, separations
+
+IntArray = npt.NDArray[np.integer[Any]]
+# A difference is called real when a model compared with itself would look as different at most this often.
+REAL_BELOW = 0.05
+
+
+def catalogue_agreement(
+    neighbours: Mapping[str, IntArray],
+    replicates: Mapping[str, Sequence[IntArray]],
+    halves: Mapping[str, Sequence[IntArray]],
+    n: int,
+) -> pd.DataFrame:
+    """Agreement of two models for every item.
+
+    Parameters
+    ----------
+    neighbours, replicates, halves : by model, two models; item rows (n_items, >= n), best first.
+
+    Returns
+    -------
+    One row an item: overlap (overlap@n of the two), floor_MODEL for both (overlap@n of the model's two halves),
+    p_value (see `stability.separations`). NaN where it cannot be known.
+    """
+    first, second = neighbours
+    return pd.DataFrame(
+        {
+            "overlap": overlaps_at_n(neighbours[first], neighbours[second], n).astype(np.float32),
+            **{f"floor_{name}": _floors(halves[name], neighbours[name], n) for name in (first, second)},
+            "p_value": _p_values(replicates[first], replicates[second], neighbours[first], n),
+        }
+    )
+
+
+def _floors(halves: Sequence[IntArray], neighbours: IntArray, n: int) -> npt.NDArray[np.float32]:
+    floors = noise_floors(halves, n) if halves else np.full(len(neighbours), np.nan)
+    return floors.astype(np.float32)
+
+
+def _p_values(
+    left: Sequence[IntArray], right: Sequence[IntArray], neighbours: IntArray, n: int
+) -> npt.NDArray[np.float32]:
+    values = separations(left, right, n) if left and right else np.full(len(neighbours), np.nan)
+    return values.astype(np.float32)
+
+
+def popularity_percentiles(listeners: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
+    """Share of items with no more listeners than each item, in percent, (0, 100]; equal counts, equal percentiles."""
+    counts = np.asarray(listeners)
+    return 100.0 * np.searchsorted(np.sort(counts), counts, side="right") / len(counts)
+
+
+def by_popularity(agreement: pd.DataFrame, listeners: npt.NDArray[np.integer[Any]], n_bands: int = 10) -> pd.DataFrame:
+    """Mean overlap and noise floors in `n_bands` bands of equally many items, least popular first.
+
+    Returns
+    -------
+    One row a band: band (1 … n_bands), listeners_from, listeners_to, items, and the mean of every column of
+    `agreement` but the p-value.
+    """
+    order = np.argsort(np.asarray(listeners), kind="stable")
+    band = np.empty(len(order), np.int64)
+    band[order] = np.arange(len(order)) * n_bands // len(order)
+    values = agreement.drop(columns="p_value").assign(band=band + 1, listeners=np.asarray(listeners))
+    bands = values.groupby("band")
+    summary = bands.mean().drop(columns="listeners")
+    summary.insert(0, "items", bands.size())
+    summary.insert(0, "listeners_to", bands["listeners"].max())
+    summary.insert(0, "listeners_from", bands["listeners"].min())
+    return summary.reset_index()
+
+
+def most_disputed(agreement: pd.DataFrame, listeners: npt.NDArray[np.integer[Any]], limit: int = 12) -> IntArray:
+    """Rows of the items where the models part most beyond their own noise: real differences first by how far the
+    overlap lies below the lower floor, then by listeners."""
+    gap = (_lowest_floor(agreement) - agreement["overlap"]).fillna(-np.inf).to_numpy()
+    real = is_real(agreement)
+    order = np.lexsort((-np.asarray(listeners), -gap, ~real))
+    result: IntArray = order[np.isfinite(gap[order])][:limit]
+    return result
+
+
+def is_real(agreement: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Where the models differ by more than noise, bool (n_rows,).
+
+    That is where the p-value is at most REAL_BELOW, and the overlap lies below what either model shares with itself.
+    """
+    below = agreement["overlap"] < _lowest_floor(agreement)
+    return (below & (agreement["p_value"] <= REAL_BELOW)).to_numpy(bool)
+
+
+def _lowest_floor(agreement: pd.DataFrame) -> pd.Series:
+    return agreement.filter(like="floor_").min(axis=1, skipna=False)
