@@ -1,0 +1,170 @@
+"""The passport of an artifact set: what was built from what, how, and the digest of every file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from recsys.errors import DamagedArtifacts, UnsupportedSchema
+
+SCHEMA_VERSION = 1
+# Left out of the fingerprint: two builds that differ only in these are the same build.
+TIMES = ("created", "timings")
+
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*\Z")
+
+
+def _inside(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if "\\" in path or str(PurePosixPath(*parts)) != path or not all(_PART.match(part) for part in parts):
+        raise ValueError(f"{path!r} is not a plain relative path")
+    return path
+
+
+RelativePath = Annotated[str, AfterValidator(_inside)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+# Names of models become folder names, so they are kept as plain as those.
+ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Share = Annotated[float | None, Field(ge=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FileEntry(_Strict):
+    """One file: its size in bytes and digest; for arrays also dtype and shape."""
+
+    size: int = Field(ge=0)
+    sha256: Digest
+    dtype: str | None = None
+    shape: list[Annotated[int, Field(ge=0)]] | None = None
+
+
+class Source(_Strict):
+    """Where the listening data came from."""
+
+    reader: str
+    title: str
+    sha256: Digest
+    files: list[str]
+    simulated: bool
+    report: dict[str, Any]
+
+
+class Counts(_Strict):
+    """Size of what was trained on, after filtering."""
+
+    items: int = Field(ge=2)
+    listeners: int = Field(ge=1)
+    interactions: int = Field(ge=1, description="(listener, item) pairs")
+    plays: float = Field(gt=0)
+    queues: int = Field(ge=0)
+    queues_ordered: bool
+
+
+class ModelEntry(_Strict):
+    """One model: what it was trained with and how far it can be trusted.
+
+    repeatable : whether the same seed gives the same bits; `repeatable_note` says what that rests on.
+    items_missing : items of the catalogue that this model has no vector for.
+    recall : share of the exact top-10 that the stored graph holds, on a sample; 1 where the graph is exact.
+    tag_share : see `analysis.evaluation.tag_share`; None where the data have no tags.
+    replicate_overlap : mean overlap@10 between two single fits, over items with at least 10 listeners.
+    noise_floor : the same between two consensuses of half the replicates each; None with one replicate.
+    """
+
+    title: str
+    params: dict[str, Any]
+    n_replicates: int = Field(ge=1)
+    repeatable: bool
+    repeatable_note: str
+    items_missing: int = Field(ge=0)
+    recall: Share
+    tag_share: Share
+    replicate_overlap: Share
+    noise_floor: Share
+    notes: list[str] = []
+
+
+class Manifest(_Strict):
+    """Everything about one build."""
+
+    schema_version: int
+    created: str
+    source: Source
+    counts: Counts
+    dropped: dict[str, int]
+    config: dict[str, Any]
+    seed: int = Field(ge=0)
+    depth: int = Field(ge=1, description="length of a stored neighbour list")
+    replicate_depth: int = Field(ge=1, description="length of a replicate's stored list; the longest n with stability")
+    versions: dict[str, str]
+    models: dict[ModelName, ModelEntry] = Field(min_length=1)
+    agreement_n: int = Field(ge=1, description="the n of agreement.parquet and of the overlaps in this manifest")
+    agreement: Share = Field(description="mean overlap@n of the first two models, items with at least 10 listeners")
+    checks: list[str]
+    warnings: list[str]
+    timings: dict[str, float]
+    files: dict[RelativePath, FileEntry]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical form without times; the identity of the build."""
+        return fingerprint(self.model_dump(mode="json"))
+
+
+def fingerprint(document: dict[str, Any]) -> str:
+    """SHA-256 (64 hex digits) of a manifest's canonical form, its times and own digests left out."""
+    kept = {key: value for key, value in document.items() if key not in (*TIMES, "fingerprint", "checksum")}
+    return hashlib.sha256(_canonical(kept)).hexdigest()
+
+
+def to_bytes(manifest: Manifest) -> bytes:
+    """The one way this manifest is written: sorted keys, with fingerprint and a checksum over all the rest."""
+    document = manifest.model_dump(mode="json")
+    document["fingerprint"] = fingerprint(document)
+    document["checksum"] = hashlib.sha256(_canonical(document)).hexdigest()
+    return _canonical(document)
+
+
+def from_bytes(content: bytes, where: str) -> Manifest:
+    """Read a manifest written by `to_bytes`; any changed byte is found.
+
+    Raises
+    ------
+    UnsupportedSchema : written by a version with another schema.
+    DamagedArtifacts : not JSON, fields missing or out of range, or not the bytes that were written.
+    """
+    again = f"; build the set again, or fetch it again from where it came ({where})"
+    try:
+        document = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DamagedArtifacts(f"{where} is not readable JSON: {error}{again}") from error
+    if not isinstance(document, dict):
+        raise DamagedArtifacts(f"{where} is not a JSON object{again}")
+    version = document.get("schema_version")
+    if version != SCHEMA_VERSION and isinstance(version, int):
+        newer = "update this program" if version > SCHEMA_VERSION else "build the set again"
+        raise UnsupportedSchema(f"{where} has schema version {version}, this program reads {SCHEMA_VERSION}; {newer}")
+    claimed = {key: document.pop(key, None) for key in ("fingerprint", "checksum")}
+    try:
+        manifest = Manifest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DamagedArtifacts(f"{where}: {place}: {first['msg']}{again}") from error
+    if to_bytes(manifest) != content:
+        raise DamagedArtifacts(
+            f"{where} was changed after it was written (fingerprint {str(claimed['fingerprint'])[:12]}){again}"
+        )
+    return manifest
+
+
+def _canonical(document: dict[str, Any]) -> bytes:
+    return (json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -1,0 +1,402 @@
+"""Artifact sets on disk: written beside and switched in last, opened read-only, checked before they are believed."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+
+from recsys.artifacts import manifest as manifests
+from recsys.artifacts.manifest import FileEntry, Manifest
+from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, ParameterError
+from recsys.interactions.log import Queues
+
+CURRENT = "CURRENT"
+MANIFEST = "manifest.json"
+BUILDING = ".building-"
+MAX_MANIFEST_BYTES = 16 << 20
+KEPT_BUILDS = 2  # the one in use and the one before, which a running session may still have open
+_BUILD_ID = re.compile(r"[0-9a-f]{12}(-[0-9a-f]{8})?\Z")
+_DTYPES = {"float32", "int32", "int64"}
+
+Array = npt.NDArray[Any]
+
+
+class ArtifactWriter:
+    """Files of one build, written into a folder of its own beside the build in use.
+
+    Nothing that others see changes until `publish`. Used as a context manager, an unpublished build is removed.
+    """
+
+    def __init__(self, out: Path) -> None:
+        if out.exists() and not out.is_dir():
+            raise ArtifactError(f"{out} is a file; choose another --out")
+        strangers = [p.name for p in out.iterdir() if not _ours(p)] if out.exists() else []
+        if strangers:
+            raise ArtifactError(
+                f"{out} holds other files ({', '.join(sorted(strangers)[:3])}); choose an empty or new folder for --out"
+            )
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            self.folder = out / f"{BUILDING}{uuid.uuid4().hex[:8]}"
+            self.folder.mkdir()
+        except OSError as error:
+            raise ArtifactError(f"cannot write to {out}: {error.strerror}; check --out and its permissions") from error
+        self.out = out
+        self.files: dict[str, FileEntry] = {}
+        # Held on the folder itself: leaves no file behind, and the kernel lets go when the process dies.
+        self._lock = os.open(out, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.__exit__()
+            raise ArtifactError(f"another build is writing to {out}; wait for it or choose another --out") from error
+
+    def __enter__(self) -> ArtifactWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock)
+
+    def array(self, name: str, array: Array) -> None:
+        """Keep one array as `name`.npy.
+
+        Raises
+        ------
+        ParameterError : a dtype that artifact sets do not hold.
+        """
+        array = np.ascontiguousarray(array)
+        if array.dtype.name not in _DTYPES:
+            raise ParameterError(f"{name} is {array.dtype}; artifact sets hold {', '.join(sorted(_DTYPES))}")
+        path = self._path(f"{name}.npy")
+        with path.open("wb") as stream:
+            np.save(stream, array, allow_pickle=False)
+            _flush(stream.fileno())
+        self._enter(f"{name}.npy", array)
+
+    def table(self, name: str, table: pd.DataFrame) -> None:
+        """Keep one table as `name`.parquet."""
+        path = self._path(f"{name}.parquet")
+        arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+        pq.write_table(arrow, path, compression="zstd")
+        with path.open("rb") as stream:
+            _flush(stream.fileno())
+        self._enter(f"{name}.parquet")
+
+    def publish(self, manifest: Manifest) -> str:
+        """Write the manifest, name the build after its fingerprint and switch CURRENT to it; returns the build id.
+
+        Killed at any moment, this leaves the old build or the new one in use, whole.
+        """
+        content = manifests.to_bytes(manifest)
+        with (self.folder / MANIFEST).open("wb") as stream:
+            stream.write(content)
+            _flush(stream.fileno())
+        for folder in [self.folder, *(p for p in self.folder.rglob("*") if p.is_dir())]:
+            _flush_folder(folder)
+        build_id = manifest.fingerprint[:12]
+        if not _is_sound(self.out / build_id):
+            if (self.out / build_id).exists():
+                # What may be in use is never written over, sound or not.
+                build_id = f"{build_id}-{uuid.uuid4().hex[:8]}"
+            os.rename(self.folder, self.out / build_id)
+            _flush_folder(self.out)
+        beside = self.out / f"{BUILDING}{uuid.uuid4().hex[:8]}"
+        with beside.open("w", encoding="ascii") as stream:
+            stream.write(f"{build_id}\n")
+            _flush(stream.fileno())
+        previous = _current_id(self.out) if (self.out / CURRENT).exists() else None
+        os.replace(beside, self.out / CURRENT)
+        _flush_folder(self.out)
+        self._clear(keep={build_id, previous})
+        return build_id
+
+    def _clear(self, keep: set[str | None]) -> None:
+        """Remove builds before the previous one, and what killed builds left behind."""
+        for path in self.out.iterdir():
+            if path.name.startswith(BUILDING) or (_BUILD_ID.match(path.name) and path.name not in keep):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _enter(self, name: str, array: Array | None = None) -> None:
+        path = self.folder / name
+        self.files[name] = FileEntry(
+            size=path.stat().st_size,
+            sha256=sha256_of(path),
+            dtype=array.dtype.name if array is not None else None,
+            shape=list(array.shape) if array is not None else None,
+        )
+
+
+@dataclass(frozen=True)
+class ArtifactSet:
+    """One build, opened read-only. Arrays are mapped when first used, not read.
+
+    Opening checks the manifest whole and every file's presence and size, and of arrays dtype and shape;
+    `verify` also every digest.
+    """
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: Path) -> ArtifactSet:
+        """Open the build in use of the artifact set at `path` (or, if `path` is one build's folder, that build).
+
+        Raises
+        ------
+        MissingArtifacts : there is no artifact set.
+        UnsupportedSchema : it was written with another schema version.
+        DamagedArtifacts : a file is missing, cut or not what the manifest says.
+        """
+        folder = cls.folder_in_use(path)
+        opened = cls(folder, _manifest(folder))
+        opened._check_layout()
+        return opened
+
+    @staticmethod
+    def folder_in_use(path: Path) -> Path:
+        """The folder of the build in use of the set at `path`; `path` itself if it is a build's folder.
+
+        Raises
+        ------
+        MissingArtifacts, DamagedArtifacts : there is no set, or CURRENT names no build.
+        """
+        if (path / MANIFEST).is_file():
+            return path
+        if not (path / CURRENT).is_file():
+            raise MissingArtifacts(
+                f"{path} holds no artifact set; build one with: python -m recsys build READER --input PATH --out {path}"
+            )
+        return path / _current_id(path)
+
+    @property
+    def fingerprint(self) -> str:
+        return self.manifest.fingerprint
+
+    @property
+    def model_names(self) -> list[str]:
+        return list(self.manifest.models)
+
+    @cached_property
+    def catalogue(self) -> pd.DataFrame:
+        """items.parquet: one row an item, in item_row order; popularity is the percentile of its listeners."""
+        table = self._table("items")
+        missing = {"item_id", "name", "listeners", "plays", "popularity", "tags"} - set(table.columns)
+        if missing or len(table) != self.manifest.counts.items:
+            raise DamagedArtifacts(f"{self.folder / 'items.parquet'} does not hold the catalogue; build the set again")
+        return table
+
+    @cached_property
+    def agreement(self) -> pd.DataFrame:
+        """agreement.parquet: one row an item, see `analysis.agreement.catalogue_agreement`."""
+        table = self._table("agreement")
+        if "overlap" not in table or len(table) != self.manifest.counts.items:
+            raise DamagedArtifacts(f"{self.folder / 'agreement.parquet'} is not one row an item; build the set again")
+        return table
+
+    @cached_property
+    def user_items(self) -> sp.csr_matrix:
+        """Play counts, CSR float32 (n_users, n_items)."""
+        parts = tuple(self.array(f"user_items.{part}") for part in ("data", "indices", "indptr"))
+        return sp.csr_matrix(parts, shape=(self.manifest.counts.listeners, self.manifest.counts.items), copy=False)
+
+    @cached_property
+    def queues(self) -> Queues:
+        return Queues(
+            self.array("queues.items"), self.array("queues.offsets"), ordered=self.manifest.counts.queues_ordered
+        )
+
+    def array(self, name: str) -> Array:
+        """The array kept as `name`.npy, mapped read-only.
+
+        Raises
+        ------
+        DamagedArtifacts : it is not listed, or not the array that the manifest describes.
+        """
+        file = f"{name}.npy"
+        path = self.folder / file
+        entry = self.manifest.files.get(file)
+        if entry is None:
+            raise DamagedArtifacts(f"{path} is not listed in the manifest; build the set again")
+        try:
+            array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError, SyntaxError, TypeError) as error:
+            raise DamagedArtifacts(f"{path} is not a plain array: {error}; build the set again") from error
+        if array.dtype.name != entry.dtype or list(array.shape) != entry.shape or not array.flags.c_contiguous:
+            raise DamagedArtifacts(
+                f"{path} holds {array.dtype} {list(array.shape)}, the manifest says {entry.dtype} {entry.shape}; "
+                f"build the set again"
+            )
+        # A plain view: np.memmap's own methods cost 10 µs each.
+        return array.view(np.ndarray)
+
+    def neighbours(self, model: str) -> Array:
+        """int32 (n_items, depth), best first, -1 where there are fewer."""
+        return self.array(f"{model}/neighbours")
+
+    def similarities(self, model: str) -> Array:
+        """float32 (n_items, depth), the cosine of each neighbour."""
+        return self.array(f"{model}/similarities")
+
+    def replicate_neighbours(self, model: str) -> list[Array]:
+        """Each replicate's own lists, int32 (n_items, replicate_depth); none when there is one replicate."""
+        count = self.manifest.models[model].n_replicates
+        return [self.array(f"{model}/replicates/{r}") for r in range(count)] if count > 1 else []
+
+    def half_neighbours(self, model: str) -> list[Array]:
+        """The lists of two consensuses of half the replicates each, int32 (n_items, replicate_depth), or none."""
+        count = self.manifest.models[model].n_replicates
+        return [self.array(f"{model}/replicates/half_{half}") for half in "ab"] if count > 1 else []
+
+    def _table(self, name: str) -> pd.DataFrame:
+        path = self.folder / f"{name}.parquet"
+        try:
+            # Without the pandas metadata of the file: column types come from the data alone.
+            table = pq.read_table(path, partitioning=None).replace_schema_metadata(None)
+            frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise DamagedArtifacts(f"{path} is not a readable table: {error}; build the set again") from error
+        return frame
+
+    def _check_layout(self) -> None:
+        for name, entry in self.manifest.files.items():
+            path = self.folder / name
+            if path.is_symlink() or not path.is_file():
+                raise DamagedArtifacts(f"{path} is missing; build the set again, or fetch it again")
+            size = path.stat().st_size
+            if size != entry.size:
+                raise DamagedArtifacts(
+                    f"{path} has {size:,} bytes, the manifest says {entry.size:,}; "
+                    f"build the set again, or fetch it again"
+                )
+            if entry.dtype is not None:
+                self.array(name.removesuffix(".npy"))
+
+    def problems(self, on_bytes: Callable[[int], None] | None = None) -> list[str]:
+        """Every file whose content is not what the manifest says, and every file it does not list; [] when sound."""
+        found = []
+        for name, entry in sorted(self.manifest.files.items()):
+            if sha256_of(self.folder / name, on_bytes) != entry.sha256:
+                found.append(f"{self.folder / name}: content does not match its digest")
+        listed = {*self.manifest.files, MANIFEST}
+        for path in sorted(self.folder.rglob("*")):
+            name = path.relative_to(self.folder).as_posix()
+            if not path.is_dir() and name not in listed:
+                found.append(f"{path}: is not listed in the manifest")
+        return found
+
+
+def verify(path: Path, on_bytes: Callable[[int], None] | None = None) -> list[str]:
+    """What is wrong with the artifact set at `path`, all builds kept there included; [] when every byte is as written.
+
+    Raises
+    ------
+    MissingArtifacts : there is no artifact set.
+    """
+    folders = [path]
+    found: list[str] = []
+    if not (path / MANIFEST).is_file():
+        if not (path / CURRENT).is_file():
+            ArtifactSet.open(path)
+        folders = sorted(p for p in path.iterdir() if p.is_dir() and _BUILD_ID.match(p.name))
+        try:
+            current = _current_id(path)
+        except ArtifactError as error:
+            found.append(str(error))
+        else:
+            if not (path / current).is_dir():
+                found.append(f"{path / CURRENT}: names the build {current}, which is not there")
+        found += [f"{p}: does not belong to an artifact set" for p in sorted(path.iterdir()) if not _ours(p)]
+    for folder in folders:
+        try:
+            found += ArtifactSet.open(folder).problems(on_bytes)
+        except ArtifactError as error:
+            found.append(str(error))
+    return found
+
+
+def artifact_sets(root: Path) -> list[Path]:
+    """Folders of artifact sets directly below `root`, by name; `root` itself if it is one."""
+    if (root / CURRENT).is_file() or (root / MANIFEST).is_file():
+        return [root]
+    if not root.is_dir():
+        return []
+    return sorted(path for path in root.iterdir() if (path / CURRENT).is_file())
+
+
+def sha256_of(path: Path, on_bytes: Callable[[int], None] | None = None) -> str:
+    """SHA-256 of a file's content, 64 hex digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+            if on_bytes:
+                on_bytes(len(block))
+    return digest.hexdigest()
+
+
+def _manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    try:
+        size = path.stat().st_size
+        if size > MAX_MANIFEST_BYTES:
+            raise DamagedArtifacts(f"{path} has {size:,} bytes, more than {MAX_MANIFEST_BYTES:,}; build the set again")
+        content = path.read_bytes()
+    except OSError as error:
+        raise DamagedArtifacts(f"{path} cannot be read: {error.strerror}; build the set again") from error
+    return manifests.from_bytes(content, str(path))
+
+
+def _current_id(path: Path) -> str:
+    try:
+        text = (path / CURRENT).read_bytes()[:64].decode("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DamagedArtifacts(f"{path / CURRENT} cannot be read; build the set again") from error
+    build_id = text.removesuffix("\n")
+    if not _BUILD_ID.match(build_id) or text == build_id:
+        raise DamagedArtifacts(f"{path / CURRENT} names no build ({text[:40]!r}); build the set again")
+    return build_id
+
+
+def _is_sound(folder: Path) -> bool:
+    try:
+        return not ArtifactSet.open(folder).problems()
+    except ArtifactError:
+        return False
+
+
+def _ours(path: Path) -> bool:
+    return path.name == CURRENT or path.name.startswith(BUILDING) or bool(_BUILD_ID.match(path.name))
+
+
+def _flush(descriptor: int) -> None:
+    os.fsync(descriptor)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,304 @@
+"""The command line: python -m recsys …
+
+Exit codes: 0 fine, 1 a finding or refused input, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import isnan
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from recsys.analysis.search import NameIndex
+from recsys.analysis.side_by_side import SideBySide, compare_neighbours, headline
+from recsys.artifacts.manifest import Manifest
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.store import verify as verify_artifacts
+from recsys.config import load_config
+from recsys.errors import ParameterError, RecsysError, UnknownItem
+
+app = typer.Typer(
+    name="python -m recsys",
+    help="Compare ALS and Word2vec music recommenders, never without the noise beside the difference.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Artifacts = Annotated[Path, typer.Argument(metavar="ARTIFACTS", help="folder of an artifact set, as artifacts/demo")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+
+
+def main() -> None:
+    """Run the command line and turn errors that a person can mend into words and an exit code."""
+    as_json = "--json" in sys.argv
+    try:
+        app()
+    except RecsysError as error:
+        if as_json:
+            suggestions = {"suggestions": error.suggestions} if isinstance(error, UnknownItem) else {}
+            print(json.dumps({"error": str(error), **suggestions}, ensure_ascii=False))
+        else:
+            err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(2 if isinstance(error, ParameterError) else 1)
+    except KeyboardInterrupt:
+        err.print("stopped; what was in use before is still in use")
+        sys.exit(130)
+
+
+@app.command()
+def build(
+    reader: Annotated[str, typer.Argument(metavar="READER", help="lastfm-2k, events or queues")],
+    input: Annotated[Path, typer.Option(help="file or folder of listening data")],
+    out_: Annotated[Path, typer.Option("--out", help="folder of the artifact set, as artifacts/NAME")],
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings; options win over it")] = None,
+    seed: Annotated[int | None, typer.Option(help="of everything random [default: 0]")] = None,
+    replicates: Annotated[int | None, typer.Option(help="fits of each model [default: 4]")] = None,
+    min_listeners: Annotated[int | None, typer.Option(help="items with fewer are left out [default: 5]")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="tab, comma, semicolon, pipe, space or a character")] = None,
+    session_gap: Annotated[float | None, typer.Option(help="minutes of pause that end a queue [default: 30]")] = None,
+    max_bad_share: Annotated[float | None, typer.Option(help="largest share of unusable rows [default: 0.1]")] = None,
+    depth: Annotated[int | None, typer.Option(help="length of stored neighbour lists [default: 100]")] = None,
+    k1: Annotated[float | None, typer.Option(help="BM25 saturation [default: 1.2]")] = None,
+    b: Annotated[float | None, typer.Option(help="BM25 length normalisation [default: 0.75]")] = None,
+    factors: Annotated[int | None, typer.Option(help="ALS factors [default: 50]")] = None,
+    iterations: Annotated[int | None, typer.Option(help="ALS iterations [default: 15]")] = None,
+    regularization: Annotated[float | None, typer.Option(help="ALS regularization [default: 0.01]")] = None,
+    window: Annotated[int | None, typer.Option(help="Word2vec window [default: by the data]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Word2vec epochs [default: by the data]")] = None,
+    sample: Annotated[float | None, typer.Option(help="Word2vec subsampling [default: 1e-4]")] = None,
+    ns_exponent: Annotated[float | None, typer.Option(help="Word2vec negatives' exponent [default: 0.75]")] = None,
+    negative: Annotated[int | None, typer.Option(help="Word2vec negatives [default: 5]")] = None,
+    vector_size: Annotated[int | None, typer.Option(help="Word2vec vector size [default: 50]")] = None,
+    workers: Annotated[int | None, typer.Option(help="threads of one Word2vec fit; 1 is repeatable")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train both models on listening data and put the artifact set in use."""
+    from recsys.interactions.tabular import DELIMITERS
+    from recsys.pipeline import build as run_build
+
+    settings = load_config(
+        config,
+        {
+            "seed": seed,
+            "replicates": replicates,
+            "min_listeners": min_listeners,
+            "delimiter": DELIMITERS.get(delimiter, delimiter) if delimiter else None,
+            "session_gap_minutes": session_gap,
+            "max_bad_share": max_bad_share,
+            "depth": depth,
+            "als": {
+                "k1": k1, "b": b, "factors": factors, "iterations": iterations, "regularization": regularization,
+            },
+            "word2vec": {
+                "window": window, "epochs": epochs, "sample": sample, "ns_exponent": ns_exponent,
+                "negative": negative, "vector_size": vector_size, "workers": workers,
+            },
+        },
+    )  # fmt: skip
+    with _progress(quiet=as_json) as progress:
+        artifacts = run_build(reader, input, out_, settings, progress)
+    if as_json:
+        _print_json(_passport_json(artifacts))
+    else:
+        _print_passport(artifacts.manifest, out_)
+        out.print(f"\nin use now: {escape(str(out_))}. Open the app with: make app", soft_wrap=True)
+
+
+@app.command()
+def neighbours(
+    artifacts: Artifacts,
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="an item's id or name")],
+    n: Annotated[int, typer.Option("-n", help="length of the lists")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Both models' nearest items of one item, with the noise beside the difference."""
+    opened = ArtifactSet.open(artifacts)
+    catalogue = opened.catalogue
+    row = NameIndex(catalogue["item_id"].tolist(), catalogue["name"].tolist()).find(item)
+    view = compare_neighbours(opened, row, n=n)
+    if as_json:
+        _print_json(view.as_json())
+    else:
+        _print_neighbours(view)
+
+
+@app.command()
+def verify(artifacts: Artifacts, as_json: Json = False) -> None:
+    """Check every byte of an artifact set against the digests in its manifest."""
+    problems = verify_artifacts(artifacts)
+    if as_json:
+        _print_json({"sound": not problems, "problems": problems})
+    elif problems:
+        for problem in problems:
+            err.print(escape(problem), soft_wrap=True)
+        err.print(f"[bold red]{len(problems)} problem(s).[/] Build the set again, or fetch it again.")
+    else:
+        out.print(f"{escape(str(artifacts))}: every byte is as it was written")
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def inspect(artifacts: Artifacts, as_json: Json = False) -> None:
+    """The passport of an artifact set: what it was built from, how, and how far it can be trusted."""
+    opened = ArtifactSet.open(artifacts)
+    if as_json:
+        _print_json(_passport_json(opened))
+    else:
+        _print_passport(opened.manifest, artifacts)
+
+
+@app.command()
+def simulate(
+    listeners: Annotated[int, typer.Option(help="how many people to invent")],
+    out_: Annotated[Path, typer.Option("--out", metavar="PATH", help="a .csv, .tsv or .parquet file")],
+    items: Annotated[int | None, typer.Option(help="size of the catalogue [default: the hand-written artists]")] = None,
+    sessions: Annotated[float, typer.Option(help="sessions a listener, on average")] = 14.0,
+    seed: Annotated[int, typer.Option(help="of everything random")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Write an invented listening log whose truth is known; read it with the reader `events`."""
+    from recsys.interactions.simulate import Simulation, write
+
+    simulation = Simulation(listeners, n_items=items, mean_sessions=sessions, seed=seed)
+    with _progress(quiet=as_json) as progress:
+        progress.stage("inventing listeners", listeners)
+        events = write(simulation, out_, progress.advance)
+    if as_json:
+        _print_json({"events": events, "listeners": listeners, "path": str(out_)})
+    else:
+        out.print(
+            f"{events:,} plays of {listeners:,} invented listeners in {escape(str(out_))}. Next: "
+            f"python -m recsys build events --input {escape(str(out_))} --out artifacts/NAME",
+            soft_wrap=True,
+        )
+
+
+class _Bars:
+    """Progress of a build as bars with time left."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def stage(self, words: str, total: float | None) -> None:
+        self._finish()
+        self._task = self._bars.add_task(escape(words), total=total)
+
+    def advance(self, amount: float) -> None:
+        if self._task is not None:
+            self._bars.advance(self._task, amount)
+
+    def _finish(self) -> None:
+        if self._task is not None:
+            task = self._bars.tasks[self._task]
+            self._bars.update(self._task, total=task.total or 1, completed=task.total or 1)
+
+
+class _Lines:
+    """Progress for a log file: one line a stage."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def stage(self, words: str, total: float | None) -> None:
+        self._say(words)
+
+    def advance(self, amount: float) -> None: ...
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[_Bars | _Lines]:
+    if quiet:
+        yield _Lines(lambda words: None)
+    elif not err.is_terminal:
+        yield _Lines(lambda words: err.print(escape(words), soft_wrap=True))
+    else:
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=err) as bars:
+            view = _Bars(bars)
+            yield view
+            view._finish()
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    print(json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False))
+
+
+def _passport_json(artifacts: ArtifactSet) -> dict[str, Any]:
+    passport = artifacts.manifest.model_dump(mode="json", exclude={"files"})
+    return {"fingerprint": artifacts.fingerprint, "build_id": artifacts.folder.name, **passport}
+
+
+def _print_passport(manifest: Manifest, path: Path) -> None:
+    counts, source = manifest.counts, manifest.source
+    kind = "queues in order" if counts.queues_ordered else "sets without order"
+    facts = {
+        "artifact set": f"{path} · {manifest.fingerprint[:12]} · built {manifest.created}",
+        "source": f"{source.title} (reader {source.reader})" + (" · SIMULATED" if source.simulated else ""),
+        "trained on": f"{counts.listeners:,} listeners, {counts.items:,} items, {counts.interactions:,} pairs, "
+        f"{counts.plays:,.0f} plays, {counts.queues:,} {kind}",
+        "left out": ", ".join(f"{count:,} {what}" for what, count in manifest.dropped.items() if count) or "nothing",
+        "rows": f"{source.report['rows']:,} read, {source.report['rows'] - source.report['rows_used']:,} skipped",
+        "agreement": f"{_share(manifest.agreement)} mean overlap@{manifest.agreement_n} of the two models",
+    }
+    grid = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        grid.add_row(name, escape(value))
+    out.print(grid)
+    table = Table(title_justify="left")
+    table.add_column("")
+    for model in manifest.models.values():
+        table.add_column(escape(model.title), justify="right")
+    rows: dict[str, Callable[[Any], str]] = {
+        "replicates": lambda m: str(m.n_replicates),
+        f"noise floor (halves, overlap@{manifest.agreement_n})": lambda m: _share(m.noise_floor),
+        f"two single fits (overlap@{manifest.agreement_n})": lambda m: _share(m.replicate_overlap),
+        "tag share of the top 10": lambda m: _share(m.tag_share),
+        "recall of the neighbour graph": lambda m: _share(m.recall),
+        "items without a vector": lambda m: f"{m.items_missing:,}",
+        "repeatable": lambda m: "yes" if m.repeatable else "no",
+    }
+    for name, cell in rows.items():
+        table.add_row(name, *(cell(model) for model in manifest.models.values()))
+    parameters = [name for model in manifest.models.values() for name in model.params]
+    for name in dict.fromkeys(parameters):
+        table.add_row(name, *(str(model.params.get(name, "")) for model in manifest.models.values()))
+    out.print(table)
+    notes = [note for model in manifest.models.values() for note in model.notes]
+    for note in [*manifest.warnings, *notes]:
+        out.print(f"· {escape(note)}", soft_wrap=True)
+
+
+def _print_neighbours(view: SideBySide) -> None:
+    out.print(escape(headline(view)), soft_wrap=True)
+    if view.rbo is not None:
+        out.print(f"rank-biased overlap {view.rbo:.2f}")
+    for model, rows in view.lists.items():
+        table = Table(title=view.titles[model], title_justify="left")
+        for column in ("#", "name", "similarity", "stability", "listeners", "shared"):
+            table.add_column(column, justify="left" if column == "name" else "right")
+        for row in rows.to_dict("records"):
+            stability = "–" if isnan(row["stability"]) else f"{row['stability']:.0%}"
+            table.add_row(
+                str(row["rank"]), escape(row["name"]), f"{row['similarity']:.2f}", stability, f"{row['listeners']:,}",
+                "both" if row["shared"] else "",
+            )  # fmt: skip
+        out.print(table)
+
+
+def _share(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.3f}"
