@@ -1,0 +1,23 @@
+"""What does each model think is similar, and how much of the difference is noise?"""
+
+import streamlit as st
+
+from recsys.analysis.agreement import most_disputed
+from recsys.analysis.side_by_side import compare_neighbours
+from recsys.ui.controls import item_buttons, item_picker, list_length
+from recsys.ui.loading import artifacts_or_stop, name_index
+from recsys.ui.ranked_lists import agreement_header, ranked_lists
+
+artifacts = artifacts_or_stop()
+search, length = st.columns([3, 2], gap="large")
+with search:
+    item = item_picker(artifacts, name_index(artifacts, artifacts.fingerprint))
+with length:
+    n = list_length(artifacts)
+view = compare_neighbours(artifacts, item, n=n)
+
+st.header(f"Similar to {view.name}", anchor=False)
+agreement_header(view)
+ranked_lists(view)
+disputed = most_disputed(artifacts.agreement, artifacts.catalogue["listeners"].to_numpy())
+item_buttons("Most disputed items", artifacts, disputed.tolist(), key="disputed")

@@ -1,0 +1,29 @@
+"""What is this, and can I trust it?"""
+
+import streamlit as st
+
+from recsys.analysis.agreement import by_popularity, most_disputed
+from recsys.ui.charts import agreement_by_popularity_chart, agreement_sentence
+from recsys.ui.controls import go_to_neighbours
+from recsys.ui.loading import artifacts_or_stop
+from recsys.ui.passport import passport, trust_table
+
+artifacts = artifacts_or_stop()
+listeners = artifacts.catalogue["listeners"].to_numpy()
+titles = {name: model.title for name, model in artifacts.manifest.models.items()}
+bands = by_popularity(artifacts.agreement, listeners)
+
+st.header("Two models of one listening log: where do they part, and is that noise?", anchor=False)
+left, right = st.columns([3, 2], gap="large")
+with left:
+    sentence = agreement_sentence(bands, titles, artifacts.manifest.agreement_n)
+    st.subheader(sentence, anchor=False)
+    chart = agreement_by_popularity_chart(bands, titles, artifacts.manifest.agreement_n)
+    st.altair_chart(chart, key="agreement", alt=sentence)
+with right:
+    st.subheader("How far each model can be trusted", anchor=False)
+    trust_table(artifacts.manifest)
+st.subheader("Where to look next: the models part here, beyond their own noise", anchor=False)
+go_to_neighbours(artifacts, most_disputed(artifacts.agreement, listeners).tolist(), key="disputed")
+st.subheader("What this is", anchor=False)
+passport(artifacts)

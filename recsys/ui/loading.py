@@ -1,0 +1,125 @@
+"""Artifact sets for pages: found, opened once for all sessions, and every way in which that can fail."""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from recsys.analysis.search import NameIndex
+from recsys.artifacts.store import ArtifactSet, artifact_sets
+from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, UnsupportedSchema
+from recsys.ui.controls import set_picker
+
+DEFAULT_ROOT = "artifacts"
+
+
+def artifacts_root() -> Path:
+    """Where artifact sets are looked for: RECSYS_ARTIFACTS, else artifacts/."""
+    return Path(os.environ.get("RECSYS_ARTIFACTS") or DEFAULT_ROOT)
+
+
+def artifacts_or_stop() -> ArtifactSet:
+    """The artifact set that the person chose, opened; or words about what is wrong, and the page ends.
+
+    A session keeps the build it opened, and is offered a newer one when there is one. The address carries the set's
+    name and the build's fingerprint; a link made with another build says so.
+    """
+    root = artifacts_root()
+    sets = {path.name: path for path in sorted(artifact_sets(root), key=lambda path: (-_switched(path), path.name))}
+    if not sets:
+        st.header("No artifact set yet")
+        st.write(f"Nothing to show in `{root}`. Build a set from listening data, then reload this page:")
+        st.code("python -m recsys build READER --input PATH --out artifacts/NAME", language="shell")
+        st.write("The demo set is made by `make demo`. Another folder is searched when `RECSYS_ARTIFACTS` names it.")
+        st.stop()
+    linked = st.query_params.get("set")
+    if linked and linked not in sets:
+        st.warning(f"There is no artifact set “{linked[:60]}” here; you see another one.")
+    with st.container(horizontal=True, vertical_alignment="bottom", key="set_strip"):
+        name = set_picker(list(sets))
+        strip = st.empty()
+    try:
+        artifacts = _session_build(name, sets[name])
+    except ArtifactError as error:
+        _explain(name, error)
+        st.stop()
+    _check_link(artifacts)
+    strip.caption(_strip_words(artifacts))
+    return artifacts
+
+
+def _strip_words(artifacts: ArtifactSet) -> str:
+    counts = artifacts.manifest.counts
+    size = f"{counts.listeners:,} listeners · {counts.items:,} items · build {artifacts.fingerprint[:12]}"
+    if artifacts.manifest.source.simulated:
+        return f":material/science: **Simulated**: real artists, invented listeners; says nothing of real taste. {size}"
+    return size
+
+
+@st.cache_resource(max_entries=4, show_spinner="Preparing the search …")
+def name_index(_artifacts: ArtifactSet, fingerprint: str) -> NameIndex:
+    """The search index of a set's catalogue; `fingerprint` is what it is cached by."""
+    return NameIndex(_artifacts.catalogue["item_id"].tolist(), _artifacts.catalogue["name"].tolist())
+
+
+@st.cache_resource(max_entries=16, show_spinner="Opening the artifact set …")
+def _opened(folder: str) -> ArtifactSet:
+    artifacts = ArtifactSet.open(Path(folder))
+    len(artifacts.catalogue)
+    # Streamlit collects all generations after every run; what stays for good need not be looked at again (106 → 14 ms).
+    gc.collect()
+    gc.freeze()
+    return artifacts
+
+
+def _session_build(name: str, path: Path) -> ArtifactSet:
+    """The build of this set that the session has open, else the one in use now."""
+    in_use = ArtifactSet.folder_in_use(path)
+    kept = st.session_state.setdefault("builds", {})
+    held = Path(kept.get(name, in_use))
+    if held != in_use and held.is_dir():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.write(f"A newer build of **{name}** is there. You still see the one you opened.")
+            if st.button("Show the new build", key="newer_build"):
+                kept[name] = str(in_use)
+                st.rerun()
+    else:
+        held = in_use
+    kept[name] = str(held)
+    return _opened(str(held))
+
+
+def _check_link(artifacts: ArtifactSet) -> None:
+    mine = artifacts.fingerprint[:12]
+    linked = st.query_params.get("build")
+    if linked and linked != mine and not st.session_state.get("link_checked"):
+        st.session_state["other_build"] = linked
+    st.session_state["link_checked"] = True
+    if other := st.session_state.get("other_build"):
+        st.warning(
+            f"This link was made with build `{other[:12]}`; you see build `{mine}`, so lists and numbers may differ."
+        )
+    st.query_params["build"] = mine
+
+
+def _explain(name: str, error: ArtifactError) -> None:
+    words = {
+        MissingArtifacts: "is not there any more",
+        UnsupportedSchema: "was written by another version",
+        DamagedArtifacts: "is damaged",
+    }
+    st.header(f"The artifact set {name} {words.get(type(error), 'cannot be opened')}")
+    st.text(str(error))
+    st.write("Choose another set above, or mend this one. What is wrong in full:")
+    st.code(f"python -m recsys verify {artifacts_root() / name}", language="shell")
+
+
+def _switched(path: Path) -> float:
+    """When the set was last built, seconds since 1970; newest first is the order in which sets are offered."""
+    try:
+        return max((path / file).stat().st_mtime for file in ("CURRENT", "manifest.json") if (path / file).exists())
+    except (OSError, ValueError):
+        return 0.0

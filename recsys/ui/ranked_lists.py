@@ -1,0 +1,143 @@
+"""The ranked lists of the Neighbours page, and the strip above them: how much of the difference is noise."""
+
+from __future__ import annotations
+
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from recsys.analysis.side_by_side import SideBySide, headline
+from recsys.ui.controls import choose_item
+
+HINTS = {"als": "who likes what", "word2vec": "what is played together"}
+COLUMNS = (
+    ("rank", "#", "Rank in this list"),
+    ("name", "name", "Click a name to see its neighbours"),
+    ("where", "in", "Whether the other model lists it too, and at which rank"),
+    ("similarity", "sim.", "Cosine of the two vectors, −1 to 1; not comparable between models"),
+    ("stability", "stable", "In how many refits with other seeds it is in the top n again"),
+    ("popularity", "pop.", "Percentile of its number of listeners in the catalogue"),
+)
+MOST_DOTS = 5
+
+
+def agreement_header(view: SideBySide) -> None:
+    """What to make of the two lists, in words and as bars: overlap against each model's overlap with itself."""
+    bars = ""
+    if view.overlap is not None:
+        shares = {"between the models": (view.overlap, "both")} | {
+            f"{view.titles[model]} with itself": (floor, place)
+            for (model, floor), place in zip(view.noise_floor.items(), ("first", "second"), strict=True)
+            if floor is not None
+        }
+        bars = "".join(_bar(label, share, view.n, place) for label, (share, place) in shares.items())
+        bars += (
+            f'<span class="rbo" title="Rank-biased overlap, p = 0.9: agreement that counts the top ranks most">'
+            f"RBO {view.rbo:.2f}</span>"
+        )
+    st.html(f'<div class="verdict"><p>{escape(headline(view))}</p><div>{bars}</div></div>')
+
+
+def ranked_lists(view: SideBySide, key: str = "lists") -> None:
+    """Both lists side by side, shared items joined by lines; a click on a name makes it the chosen item."""
+
+    def go() -> None:
+        chosen = st.session_state[key].get("chosen")
+        if chosen:
+            choose_item(str(chosen))
+
+    _component()(data=_as_data(view), key=key, on_chosen_change=go)
+
+
+@cache
+def _source(file: str) -> str:
+    return Path(__file__).with_name(file).read_text("utf-8")
+
+
+@st.cache_resource(show_spinner=False)
+def _component() -> Any:
+    return st.components.v2.component(
+        "ranked_lists",
+        html='<div class="lists"></div>',
+        css=_source("ranked_lists.css"),
+        js=_source("ranked_lists.js"),
+    )
+
+
+def _as_data(view: SideBySide) -> dict[str, Any]:
+    (first, left), (second, right) = view.lists.items()
+    rank_in = {model: dict(zip(table["item_row"], table["rank"], strict=True)) for model, table in view.lists.items()}
+    return {
+        "length": max(len(left), len(right)),
+        "pairs": [
+            [int(row["rank"]), int(rank_in[second][row["item_row"]])]
+            for row in left.to_dict("records")
+            if row["item_row"] in rank_in[second]
+        ],
+        "lists": [
+            _one_list(view, model, table, rank_in[other], other, side)
+            for model, table, other, side in ((first, left, second, "first"), (second, right, first, "second"))
+        ],
+    }
+
+
+def _one_list(
+    view: SideBySide, model: str, table: pd.DataFrame, rank_there: dict[int, int], other: str, side: str
+) -> dict[str, Any]:
+    return {
+        "side": side,
+        "title": view.titles[model],
+        "hint": HINTS.get(model, ""),
+        "empty": f"{view.titles[model]} has no vector for {view.name}: it was never trained on it.",
+        "columns": [{"key": key, "label": label, "help": words} for key, label, words in COLUMNS],
+        "rows": [
+            {
+                "item_id": row["item_id"],
+                "name": row["name"],
+                "shared": bool(row["shared"]),
+                "rank": str(row["rank"]),
+                "where": f"both, {_ordinal(rank_there[row['item_row']])} there"
+                if row["shared"]
+                else f"only {view.titles[model]}",
+                "similarity": f"{row['similarity']:.2f}",
+                "stability": _dots(row["stability"], view.n_replicates[model]),
+                "stability_help": _stability_words(row["stability"], view.n_replicates[model], view.n),
+                "popularity": _ordinal(round(row["popularity"])),
+                "popularity_help": f"{row['listeners']:,} listeners",
+            }
+            for row in table.to_dict("records")
+        ],
+    }
+
+
+def _dots(stability: float, n_replicates: int) -> str:
+    if stability != stability:
+        return "–"
+    held = round(stability * n_replicates)
+    if n_replicates > MOST_DOTS:
+        return f"{held}/{n_replicates}"
+    return "●" * held + "○" * (n_replicates - held)
+
+
+def _stability_words(stability: float, n_replicates: int, n: int) -> str:
+    if stability != stability:
+        return "Not known: this set was built with one replicate"
+    return f"In the top {n} of {round(stability * n_replicates)} of {n_replicates} refits with other seeds"
+
+
+def _ordinal(number: int) -> str:
+    if 10 <= number % 100 <= 20:
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+
+
+def _bar(label: str, share: float, n: int, place: str) -> str:
+    return (
+        f'<span class="bar {place}"><span class="label">{escape(label)}</span>'
+        f'<span class="track"><span class="fill" style="width:{100 * share:.0f}%"></span></span>'
+        f"<span>{share * n:.0f} of {n}</span></span>"
+    )
