@@ -1,6 +1,7 @@
-# make app    the app on http://127.0.0.1:8501 (PORT=…, ADDRESS=… to move it)
+# make app    the app on http://127.0.0.1:8501 (PORT=… moves it; ADDRESS=… HOSTS=… serve it to others)
 # make test   lint, types, and all tests
 # make demo   simulate and rebuild the committed demo artifacts
+# make pictures  take the pictures of the README
 # make lock   pin the versions that a fresh install of the requirements gives
 # make clean  remove the virtual environment and caches
 
@@ -9,16 +10,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 ADDRESS ?= 127.0.0.1
+HOSTS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # The first Python of a fitting version; a name on the PATH alone proves nothing (pyenv has shims for absent ones).
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && echo "$$p" && break; done)
 
-.PHONY: app test lint types demo lock clean
+.PHONY: app test lint types demo pictures lock clean
 
 app: $(VENV)/run
-	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
+	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS) \
+		$(foreach host,$(HOSTS),--server.allowedHosts $(host))
 
 test: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -38,6 +41,9 @@ demo: $(VENV)/run
 	mkdir -p .build
 	$(BIN)/python -m recsys simulate --listeners 1600 --out .build/demo.parquet
 	$(BIN)/python -m recsys build events --input .build/demo.parquet --config artifacts/demo.toml --out artifacts/demo
+
+pictures: $(VENV)/dev
+	$(BIN)/python -m tests.e2e.take_pictures
 
 lock:
 	rm -rf .build/lock && $(PYTHON) -m venv .build/lock

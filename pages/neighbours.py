@@ -4,7 +4,7 @@ import streamlit as st
 
 from recsys.analysis.agreement import most_disputed
 from recsys.analysis.side_by_side import compare_neighbours
-from recsys.ui.controls import item_buttons, item_picker, list_length
+from recsys.ui.controls import as_text, item_buttons, item_picker, list_length
 from recsys.ui.loading import artifacts_or_stop, name_index
 from recsys.ui.ranked_lists import agreement_header, ranked_lists
 
@@ -16,7 +16,7 @@ with length:
     n = list_length(artifacts)
 view = compare_neighbours(artifacts, item, n=n)
 
-st.header(f"Similar to {view.name}", anchor=False)
+st.header(f"Similar to {as_text(view.name)}", anchor=False)
 agreement_header(view)
 ranked_lists(view)
 disputed = most_disputed(artifacts.agreement, artifacts.catalogue["listeners"].to_numpy())

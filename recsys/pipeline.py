@@ -66,14 +66,13 @@ def build(reader: str, source: Path, out: Path, config: BuildConfig, progress: P
     InputError, ParameterError, ArtifactError : with what to do about it.
     """
     stages = _Stages(progress or Silence())
+    # Mistakes in parameters show before anything is read or trained.
+    als_params = validated(als.AlsParams, config.als, "als")
+    validated(word2vec.Word2vecParams, config.word2vec, "word2vec")
     with ArtifactWriter(out) as writer:
         interactions, digest = _read(reader, source, config, stages)
-        als_params = validated(als.AlsParams, config.als, "als")
-        word2vec_params = validated(
-            word2vec.Word2vecParams,
-            {**word2vec.data_defaults(interactions.queues), **config.word2vec},
-            "word2vec",
-        )
+        by_data = word2vec.data_defaults(interactions.queues)
+        word2vec_params = validated(word2vec.Word2vecParams, {**by_data, **config.word2vec}, "word2vec")
         _keep_interactions(writer, interactions)
         als_fits, word2vec_fits = _fit(interactions, als_params, word2vec_params, config, stages)
         vectors = {

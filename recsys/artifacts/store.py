@@ -30,7 +30,6 @@ CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 BUILDING = ".building-"
 MAX_MANIFEST_BYTES = 16 << 20
-KEPT_BUILDS = 2  # the one in use and the one before, which a running session may still have open
 _BUILD_ID = re.compile(r"[0-9a-f]{12}(-[0-9a-f]{8})?\Z")
 _DTYPES = {"float32", "int32", "int64"}
 
@@ -102,7 +101,8 @@ class ArtifactWriter:
     def publish(self, manifest: Manifest) -> str:
         """Write the manifest, name the build after its fingerprint and switch CURRENT to it; returns the build id.
 
-        Killed at any moment, this leaves the old build or the new one in use, whole.
+        Killed at any moment, this leaves the old build or the new one in use, whole. The build before stays on disk,
+        because running sessions may have it open; older ones go.
         """
         content = manifests.to_bytes(manifest)
         with (self.folder / MANIFEST).open("wb") as stream:
@@ -124,13 +124,14 @@ class ArtifactWriter:
         previous = _current_id(self.out) if (self.out / CURRENT).exists() else None
         os.replace(beside, self.out / CURRENT)
         _flush_folder(self.out)
-        self._clear(keep={build_id, previous})
+        self._clear(None if previous == build_id else {build_id, previous})
         return build_id
 
-    def _clear(self, keep: set[str | None]) -> None:
-        """Remove builds before the previous one, and what killed builds left behind."""
+    def _clear(self, keep: set[str | None] | None) -> None:
+        """Remove what killed builds left behind and, unless `keep` is None, all builds but those."""
         for path in self.out.iterdir():
-            if path.name.startswith(BUILDING) or (_BUILD_ID.match(path.name) and path.name not in keep):
+            is_old = keep is not None and _BUILD_ID.match(path.name) and path.name not in keep
+            if is_old or path.name.startswith(BUILDING):
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:

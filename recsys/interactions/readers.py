@@ -122,6 +122,8 @@ def read_lastfm_2k(path: Path, options: ReadOptions) -> Interactions:
         item_parts.append(item[usable])
         plays_parts.append(plays[usable])
     report.refuse_if_mostly_bad(options.max_bad_share)
+    if not report.rows:
+        raise InputError("no usable row", file=folder / "user_artists.dat")
     if report.rows != HETREC_ROWS:
         report.notes.append(f"user_artists.dat has {report.rows:,} rows; the published file has {HETREC_ROWS:,}")
 
@@ -184,6 +186,8 @@ def read_events(path: Path, options: ReadOptions) -> Interactions:
         for block in _event_blocks(file, columns, options, report):
             _take_events(block, file, report, users, items, name_of, parts)
     report.refuse_if_mostly_bad(options.max_bad_share)
+    if not len(items):
+        raise InputError(f"{report.source}: no usable row; {report.summary()}")
     catalogue = pd.DataFrame({"item_id": items.values})
     catalogue["name"] = [name_of.get(row) or item_id for row, item_id in enumerate(items.values)]
     for file in files:

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
@@ -51,10 +53,13 @@ MOOD_SHARE = 0.05
 OWN_AUDIENCE_SHARE = 0.85
 ERAS = ("earlier", "middle", "later")
 OWN_ERA_SHARE = 0.8
+FEWEST_ITEMS = len(ERAS) * sum(map(len, AUDIENCES.values()))
 FAVOURITES = 6
 ZIPF_EXPONENT = 0.8
 START = 1_704_067_200  # 2024-01-01 UTC
 LISTENERS_PER_CHUNK = 5_000
+
+Append = Callable[[pa.Table], object]
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,8 @@ class Simulation:
     def __post_init__(self) -> None:
         if self.n_listeners < 1:
             raise ParameterError(f"{self.n_listeners} listeners; there must be at least 1")
-        if self.n_items is not None and self.n_items < len(AUDIENCES) * 4:
-            raise ParameterError(f"{self.n_items} items; there must be at least {len(AUDIENCES) * 4}")
+        if self.n_items is not None and self.n_items < FEWEST_ITEMS:
+            raise ParameterError(f"{self.n_items} items; there must be at least {FEWEST_ITEMS}, one an era and scene")
         if self.mean_sessions < 1 or self.mean_plays < 2:
             raise ParameterError(
                 f"{self.mean_sessions} sessions of {self.mean_plays} plays; there must be at least 1 of 2"
@@ -187,19 +192,32 @@ def write(simulation: Simulation, path: Path, on_listeners: Callable[[int], None
     path.with_suffix(".source.json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
     written = 0
     with ExitStack() as stack:
-        writer: pq.ParquetWriter | pa_csv.CSVWriter | None = None
+        append: Append | None = None
         for table in events(simulation):
-            if writer is None and path.suffix == ".parquet":
-                writer = stack.enter_context(pq.ParquetWriter(path, table.schema, compression="zstd"))
-            elif writer is None:
-                tab = path.suffix == ".tsv"
-                options = pa_csv.WriteOptions(delimiter="\t" if tab else ",", quoting_style="none" if tab else "needed")
-                writer = stack.enter_context(pa_csv.CSVWriter(path, table.schema, write_options=options))
-            writer.write_table(table)
+            if append is None:
+                append = _open_for(path, table.schema, stack)
+            append(table)
             written += table.num_rows
             if on_listeners:
                 on_listeners(LISTENERS_PER_CHUNK)
     return written
+
+
+def _open_for(path: Path, schema: pa.Schema, stack: ExitStack) -> Append:
+    """A function that appends tables to the file, in the format of its suffix; `stack` closes it."""
+    if path.suffix == ".parquet":
+        return cast(Append, stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd")).write_table)
+    if path.suffix == ".csv":
+        return cast(Append, stack.enter_context(pa_csv.CSVWriter(path, schema)).write_table)
+    stream = stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
+    stream.write("\t".join(schema.names) + "\n")
+
+    def append(table: pa.Table) -> None:
+        # pyarrow refuses to write a quote unquoted, which is what tab-separated files of this field do.
+        columns = [column.cast(pa.string()) for column in table.columns]
+        stream.writelines(f"{line}\n" for line in pc.binary_join_element_wise(*columns, "\t").to_pylist())
+
+    return append
 
 
 def _zipf_cdf(n: int) -> npt.NDArray[np.float64]:

@@ -58,7 +58,7 @@ def open_text(path: Path) -> BinaryIO:
         problem = "is UTF-16; save it as UTF-8"
     elif packer := next((name for magic, name in COMPRESSED.items() if start.startswith(magic)), None):
         problem = f"is {packer}-compressed; unpack it first"
-    elif b"\0" in start:
+    elif start.count(b"\0") > len(start) / 100:
         problem = "holds NUL bytes; it looks binary, not text"
     if problem:
         stream.close()

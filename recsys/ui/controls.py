@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from recsys.analysis.search import NameIndex
@@ -47,18 +49,35 @@ def choose_item(item_id: str, key: str = "item") -> None:
 
 def item_buttons(label: str, artifacts: ArtifactSet, rows: list[int], key: str) -> None:
     """Items to go on with; a click makes one the chosen item."""
-    items = artifacts.catalogue
-
-    def words(row: int) -> str:
-        return f"{_plain(str(items['name'].iloc[row]))} · {items['listeners'].iloc[row]:,}"
 
     def go() -> None:
         row = st.session_state[key]
         if row is not None:
-            choose_item(str(items["item_id"].iloc[row]))
+            choose_item(str(artifacts.catalogue["item_id"].iloc[row]))
             st.session_state[key] = None
 
-    st.pills(label, rows, format_func=words, key=key, on_change=go)
+    st.pills(label, rows, format_func=_item_words(artifacts), key=key, on_change=go)
+
+
+def go_to_neighbours(artifacts: ArtifactSet, rows: list[int], key: str) -> None:
+    """Items as links to their neighbours; a click opens the Neighbours page with that item."""
+    if not rows:
+        st.write("Nothing stands out: nowhere do the models differ by more than each differs from itself.")
+        return
+    chosen = st.pills("Open in Neighbours", rows, format_func=_item_words(artifacts), key=key)
+    if chosen is not None:
+        item_id = str(artifacts.catalogue["item_id"].iloc[chosen])
+        st.switch_page("pages/neighbours.py", query_params={"item": item_id})
+
+
+def as_text(text: str) -> str:
+    """A name as Markdown that shows it as it is, for labels and headings."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~:$" else c for c in text)
+
+
+def _item_words(artifacts: ArtifactSet) -> Callable[[int], str]:
+    names, listeners = artifacts.catalogue["name"], artifacts.catalogue["listeners"]
+    return lambda row: f"{as_text(str(names.iloc[row]))} · {listeners.iloc[row]:,}"
 
 
 def _row_in_address(artifacts: ArtifactSet, index: NameIndex, key: str) -> int:
@@ -66,7 +85,7 @@ def _row_in_address(artifacts: ArtifactSet, index: NameIndex, key: str) -> int:
     row = index.row_of_id(wanted) if wanted else 0
     if row is None:
         st.warning(
-            f"This artifact set has no item with the id “{str(wanted)[:60]}”. "
+            f"This artifact set has no item with the id “{as_text(str(wanted)[:60])}”. "
             f"Search for a name below; you see the most popular item meanwhile."
         )
         row = 0
@@ -93,31 +112,9 @@ def _search_box(index: NameIndex, artifacts: ArtifactSet, key: str) -> None:
     if not query or not query.strip():
         return
     rows = index.search(query, MATCHES_SHOWN)
-    words = _plain(query)
+    words = as_text(query)
     label = f"Matches for “{words}”"
     if not rows:
         rows = index.suggest(query, MATCHES_SHOWN)
         label = f"Nothing is called “{words}”. Did you mean" if rows else f"Nothing like “{words}” in this set"
     item_buttons(label, artifacts, rows, key=f"{key}_match")
-
-
-def _plain(text: str) -> str:
-    """Text that Streamlit's Markdown labels show as it is."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~:$" else c for c in text)
-
-
-def go_to_neighbours(artifacts: ArtifactSet, rows: list[int], key: str) -> None:
-    """Items as links to their neighbours; a click opens the Neighbours page with that item."""
-    if not rows:
-        st.write("Nothing stands out: nowhere do the models differ by more than each differs from itself.")
-        return
-    items = artifacts.catalogue
-    chosen = st.pills(
-        "Open in Neighbours",
-        rows,
-        format_func=lambda row: f"{_plain(str(items['name'].iloc[row]))} · {items['listeners'].iloc[row]:,}",
-        key=key,
-    )
-    if chosen is not None:
-        item_id = str(items["item_id"].iloc[chosen])
-        st.switch_page("pages/neighbours.py", query_params={"item": item_id})

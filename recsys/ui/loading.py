@@ -7,11 +7,12 @@ import os
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from recsys.analysis.search import NameIndex
 from recsys.artifacts.store import ArtifactSet, artifact_sets
 from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, UnsupportedSchema
-from recsys.ui.controls import set_picker
+from recsys.ui.controls import as_text, set_picker
 
 DEFAULT_ROOT = "artifacts"
 
@@ -27,6 +28,7 @@ def artifacts_or_stop() -> ArtifactSet:
     A session keeps the build it opened, and is offered a newer one when there is one. The address carries the set's
     name and the build's fingerprint; a link made with another build says so.
     """
+    _enter_through_app()
     root = artifacts_root()
     sets = {path.name: path for path in sorted(artifact_sets(root), key=lambda path: (-_switched(path), path.name))}
     if not sets:
@@ -37,7 +39,7 @@ def artifacts_or_stop() -> ArtifactSet:
         st.stop()
     linked = st.query_params.get("set")
     if linked and linked not in sets:
-        st.warning(f"There is no artifact set “{linked[:60]}” here; you see another one.")
+        st.warning(f"There is no artifact set “{as_text(linked[:60])}” here; you see another one.")
     with st.container(horizontal=True, vertical_alignment="bottom", key="set_strip"):
         name = set_picker(list(sets))
         strip = st.empty()
@@ -57,6 +59,17 @@ def _strip_words(artifacts: ArtifactSet) -> str:
     if artifacts.manifest.source.simulated:
         return f":material/science: **Simulated**: real artists, invented listeners; says nothing of real taste. {size}"
     return size
+
+
+def _enter_through_app() -> None:
+    """Run app.py first when Streamlit started a page by itself.
+
+    A server takes a folder named pages/ for its older kind of multipage app until app.py has called st.navigation once.
+    So the first visitor of a fresh server who follows a link to a page would see it without navigation and style.
+    """
+    if getattr(PagesManager, "uses_pages_directory", False):
+        PagesManager.uses_pages_directory = False
+        st.rerun()
 
 
 @st.cache_resource(max_entries=4, show_spinner="Preparing the search …")
@@ -82,7 +95,7 @@ def _session_build(name: str, path: Path) -> ArtifactSet:
     held = Path(kept.get(name, in_use))
     if held != in_use and held.is_dir():
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.write(f"A newer build of **{name}** is there. You still see the one you opened.")
+            st.write(f"A newer build of **{as_text(name)}** is there. You still see the one you opened.")
             if st.button("Show the new build", key="newer_build"):
                 kept[name] = str(in_use)
                 st.rerun()
@@ -100,7 +113,8 @@ def _check_link(artifacts: ArtifactSet) -> None:
     st.session_state["link_checked"] = True
     if other := st.session_state.get("other_build"):
         st.warning(
-            f"This link was made with build `{other[:12]}`; you see build `{mine}`, so lists and numbers may differ."
+            f"This link was made with build {as_text(other[:12])}; you see build {mine}, "
+            f"so lists and numbers may differ."
         )
     st.query_params["build"] = mine
 
@@ -111,7 +125,7 @@ def _explain(name: str, error: ArtifactError) -> None:
         UnsupportedSchema: "was written by another version",
         DamagedArtifacts: "is damaged",
     }
-    st.header(f"The artifact set {name} {words.get(type(error), 'cannot be opened')}")
+    st.header(f"The artifact set {as_text(name)} {words.get(type(error), 'cannot be opened')}")
     st.text(str(error))
     st.write("Choose another set above, or mend this one. What is wrong in full:")
     st.code(f"python -m recsys verify {artifacts_root() / name}", language="shell")

@@ -10,6 +10,7 @@ import streamlit as st
 
 from recsys.artifacts.manifest import Manifest, ModelEntry
 from recsys.artifacts.store import ArtifactSet
+from recsys.ui.controls import as_text
 
 
 def passport(artifacts: ArtifactSet) -> None:
@@ -33,7 +34,7 @@ def passport(artifacts: ArtifactSet) -> None:
         + "</dl>"
     )
     for warning in manifest.warnings:
-        st.caption(f":material/info: {warning}".replace("$", "\\$").replace("[", "\\[").replace("<", "\\<"))
+        st.caption(f":material/info: {as_text(warning)}")
 
 
 def trust_table(manifest: Manifest) -> None:

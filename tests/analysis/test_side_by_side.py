@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recsys.analysis.side_by_side import compare_neighbours, headline
+from recsys.artifacts.store import ArtifactSet
+from recsys.errors import ParameterError
+from recsys.models.vectors import ItemVectors
+
+
+def nearest(vectors: np.ndarray, row: int, n: int) -> list[int]:
+    cosine = vectors @ vectors[row]
+    cosine[row] = -2
+    return np.argsort(-cosine, kind="stable")[:n].tolist()
+
+
+@pytest.mark.parametrize("row", [0, 17, 100])
+def test_lists_and_noise_equal_brute_force_from_the_stored_vectors(small_artifacts: ArtifactSet, row: int) -> None:
+    n = 7
+    view = compare_neighbours(small_artifacts, row, n=n)
+    lists = {}
+    for model in ("als", "word2vec"):
+        stored = ItemVectors(np.array(small_artifacts.array(f"{model}/vectors")), 4)
+        lists[model] = nearest(stored.vectors, row, n)
+        table = view.lists[model]
+        assert table["item_row"].tolist() == lists[model]
+        np.testing.assert_allclose(
+            table["similarity"], stored.vectors[lists[model]] @ stored.vectors[row], atol=1e-5
+        )  # fmt: skip
+        replicates = [nearest(stored.only([r]).vectors, row, n) for r in range(4)]
+        expected = [np.mean([item in replicate for replicate in replicates]) for item in lists[model]]
+        assert table["stability"].tolist() == expected
+        halves = [set(nearest(half.vectors, row, n)) for half in stored.halves()]
+        assert view.noise_floor[model] == pytest.approx(len(halves[0] & halves[1]) / n)
+    assert view.overlap == pytest.approx(len(set(lists["als"]) & set(lists["word2vec"])) / n)
+    assert view.n_shared == len(set(lists["als"]) & set(lists["word2vec"]))
+
+
+def test_json_has_the_documented_shape(small_artifacts: ArtifactSet) -> None:
+    document = compare_neighbours(small_artifacts, 3, n=4).as_json()
+    assert list(document["item"]) == ["item_id", "name", "listeners"]
+    assert document["n"] == 4
+    assert list(document["als"][0]) == ["rank", "item_id", "name", "similarity", "stability", "listeners"]
+    assert [row["rank"] for row in document["word2vec"]] == [1, 2, 3, 4]
+    assert set(document["noise_floor"]) == {"als", "word2vec"}
+    assert {"overlap", "rbo", "p_value", "verdict"} <= set(document)
+
+
+@pytest.mark.parametrize(
+    ("row", "n", "words"),
+    [(0, 0, "n is 0"), (0, 21, "1 to 20"), (-1, 5, "no item row -1"), (500, 5, "rows go from 0 to")],
+)
+def test_impossible_questions_are_refused(small_artifacts: ArtifactSet, row: int, n: int, words: str) -> None:
+    with pytest.raises(ParameterError, match=words):
+        compare_neighbours(small_artifacts, row, n=n)
+
+
+def test_headline_says_what_to_make_of_it(small_artifacts: ArtifactSet) -> None:
+    view = replace(
+        compare_neighbours(small_artifacts, 0, n=10),
+        name="Radiohead", noise_floor={"als": 0.7, "word2vec": 0.8}, verdict="real",
+    )  # fmt: skip
+    shared = view.n_shared
+    assert headline(view) == (
+        f"Radiohead: the models share {shared} of 10. Re-run with other seeds, ALS shares 7 of 10 with itself "
+        f"and Word2vec 8: this is a real difference."
+    )
+    assert "no difference can be told from noise" in headline(replace(view, verdict="noise"))
+    assert "too few replicates" in headline(replace(view, verdict="unknown"))
+    assert "built with one replicate" in headline(replace(view, noise_floor={"als": None, "word2vec": None}))
+    empty = {**view.lists, "word2vec": view.lists["word2vec"].head(0)}
+    assert "Word2vec has no vector" in headline(replace(view, lists=empty))

@@ -1,0 +1,81 @@
+"""Shared data: a hand-worked log, a small built artifact set, and the real data where they are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys.artifacts.store import ArtifactSet
+from recsys.config import BuildConfig
+from recsys.interactions.log import Interactions
+from recsys.interactions.report import ReadReport
+from recsys.interactions.simulate import Simulation, write
+from recsys.pipeline import build
+
+ROOT = Path(__file__).resolve().parents[1]
+QUICK = {"als": {"iterations": 4, "factors": 16}, "word2vec": {"epochs": 4, "vector_size": 16}}
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real listening data; tests that ask for it skip by name without it."""
+    folder = os.environ.get("RECSYS_REAL_DATA")
+    if not folder:
+        pytest.skip("RECSYS_REAL_DATA is not set: no real listening data here")
+    return Path(folder)
+
+
+@pytest.fixture
+def hand_log() -> Interactions:
+    """Three listeners of five items, rectangular and asymmetric; every number can be checked by eye.
+
+    plays   a   b   c   d   e        listeners a=3 b=2 c=2 d=1 e=1
+    ann     5   1   2   .   .
+    ben     1   .   4   3   .
+    cat     2   6   .   .   1
+    """
+    played = [
+        ("ann", "a", 5), ("ann", "b", 1), ("ann", "c", 2), ("ben", "a", 1), ("ben", "c", 4), ("ben", "d", 3),
+        ("cat", "a", 2), ("cat", "b", 6), ("cat", "e", 1),
+    ]  # fmt: skip
+    users, items = ["ann", "ben", "cat"], ["e", "d", "c", "b", "a"]
+    return Interactions.from_plays(
+        user=np.array([users.index(u) for u, _, _ in played]),
+        item=np.array([items.index(i) for _, i, _ in played]),
+        plays=np.array([float(n) for _, _, n in played]),
+        items=pd.DataFrame({"item_id": items, "name": [i.upper() for i in items]}),
+        n_users=3,
+        report=ReadReport(source="by hand", reader="test"),
+    )
+
+
+@pytest.fixture(scope="session")
+def small_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated log of 250 listeners and 120 artists, as CSV with its descriptions beside it."""
+    path = tmp_path_factory.mktemp("log") / "small.csv"
+    write(Simulation(250, n_items=120, seed=3), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def built_once(small_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small artifact set, built once; never changed by a test."""
+    out = tmp_path_factory.mktemp("artifacts") / "small"
+    build("events", small_log, out, BuildConfig(replicates=4, depth=40, replicate_depth=20, **QUICK))
+    return out
+
+
+@pytest.fixture
+def small_set(built_once: Path, tmp_path: Path) -> Path:
+    """A copy of the small artifact set, to do with as one likes."""
+    return Path(shutil.copytree(built_once, tmp_path / "small"))
+
+
+@pytest.fixture
+def small_artifacts(built_once: Path) -> ArtifactSet:
+    return ArtifactSet.open(built_once)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.e2e.find_chromium import ARGUMENTS, find_chromium
+from tests.e2e.server import running_app
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = find_chromium()
+    if not chromium:
+        pytest.skip("no Chromium here: install one, or name it in CHROMIUM")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def demo_app() -> Iterator[str]:
+    """Address of the app on the committed demo artifacts."""
+    with running_app(Path(__file__).resolve().parents[2] / "artifacts") as address:
+        yield address
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open an address in a new window of some width, and wait until the app has finished running."""
+    pages: list[Page] = []
+
+    def visited(address: str, width: int = 1440) -> Page:
+        page = browser.new_page(viewport={"width": width, "height": 1000})
+        page.set_default_timeout(15_000)
+        pages.append(page)
+        page.goto(address)
+        settled(page)
+        return page
+
+    yield visited
+    for page in pages:
+        page.close()
+
+
+def settled(page: Page) -> Page:
+    """Wait until the script has run to its end, and make sure it did not fail."""
+    page.wait_for_timeout(150)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=30_000)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    return page
+
+
+def address_of(page: Page, parameter: str) -> str | None:
+    """One query parameter of the page's address."""
+    found = re.search(rf"[?&]{parameter}=([^&]*)", page.url)
+    return found.group(1) if found else None

@@ -1,0 +1,27 @@
+"""Pictures of the pages for the README, taken from the demo artifacts: `make pictures`."""
+
+from __future__ import annotations
+
+from playwright.sync_api import sync_playwright
+
+from tests.e2e.conftest import settled
+from tests.e2e.find_chromium import ARGUMENTS, find_chromium
+from tests.e2e.server import ROOT, running_app
+
+PAGES = {"neighbours": "neighbours?item=s000000"}
+
+
+def main() -> None:
+    with running_app(ROOT / "artifacts") as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        for name, path in PAGES.items():
+            page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+            page.goto(f"{address}/{path}")
+            page.locator("td.name button").first.wait_for()
+            settled(page).wait_for_timeout(500)
+            page.screenshot(path=ROOT / "docs" / "pictures" / f"{name}.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The app in a real browser, on the committed demo artifacts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import address_of, settled
+from tests.e2e.server import ROOT, running_app
+
+Visit = Callable[..., Page]
+
+
+def names(page: Page, side: str) -> list[str]:
+    expect(page.locator(f"section.{side} td.name button").first).to_be_visible()
+    return page.locator(f"section.{side} td.name button").all_inner_texts()
+
+
+def test_two_lists_stand_within_two_seconds_of_the_click(demo_app: str, visit: Visit) -> None:
+    page = visit(demo_app)
+    expect(page.get_by_role("heading", name="Two models of one listening log")).to_be_visible()
+    start = time.monotonic()
+    page.get_by_role("link", name="Neighbours").click()
+    expect(page.locator("section.first td.name button")).to_have_count(10)
+    expect(page.locator("section.second td.name button")).to_have_count(10)
+    # A limit of the product (two seconds), not a benchmark.
+    assert time.monotonic() - start < 2
+    settled(page)
+
+
+def test_searching_by_keyboard_and_choosing(demo_app: str, visit: Visit) -> None:
+    page = visit(f"{demo_app}/neighbours")
+    box = page.get_by_label("Find an item")
+    box.press_sequentially("bjor", delay=30)
+    match = page.get_by_role("radio", name="Björk")
+    expect(match).to_be_visible()
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText").startswith("Björk"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Similar to Björk")).to_be_visible()
+    expect(box).to_have_value("")
+
+
+def test_clicking_a_neighbour_makes_it_the_item_and_back_returns(demo_app: str, visit: Visit) -> None:
+    page = visit(f"{demo_app}/neighbours?item=s000000")
+    expect(page.get_by_role("heading", name="Similar to Radiohead")).to_be_visible()
+    second = names(page, "first")[1]
+    page.locator("section.first td.name button").nth(1).click()
+    expect(page.get_by_role("heading", name=f"Similar to {second}")).to_be_visible()
+    assert address_of(settled(page), "item") != "s000000"
+    page.go_back()
+    expect(page.get_by_role("heading", name="Similar to Radiohead")).to_be_visible()
+    page.go_forward()
+    expect(page.get_by_role("heading", name=f"Similar to {second}")).to_be_visible()
+
+
+def test_a_link_shows_another_person_the_same_view(demo_app: str, visit: Visit) -> None:
+    mine = visit(f"{demo_app}/neighbours?item=s000000&n=6")
+    theirs = visit(mine.url)
+    for side in ("first", "second"):
+        assert names(mine, side) == names(theirs, side)
+        assert len(names(mine, side)) == 6
+    assert address_of(theirs, "build") == address_of(mine, "build")
+
+
+def test_the_item_and_n_survive_a_visit_to_another_page(demo_app: str, visit: Visit) -> None:
+    page = visit(f"{demo_app}/neighbours?item=s000000&n=6")
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_role("heading", name="Two models of one listening log")).to_be_visible()
+    settled(page).get_by_role("link", name="Neighbours").click()
+    expect(page.get_by_role("heading", name="Similar to Radiohead")).to_be_visible()
+    settled(page)
+    assert len(names(page, "first")) == 6
+
+
+def test_overview_leads_to_a_disputed_item(demo_app: str, visit: Visit) -> None:
+    page = visit(demo_app)
+    pill = page.get_by_test_id("stButtonGroup").get_by_role("radio").first
+    name = pill.inner_text().split(" · ")[0]
+    pill.click()
+    expect(page.get_by_role("heading", name=f"Similar to {name}")).to_be_visible()
+    settled(page)
+
+
+def test_shared_items_are_joined_by_lines_and_marked_in_words(demo_app: str, visit: Visit) -> None:
+    page = visit(f"{demo_app}/neighbours?item=s000000")
+    shared = set(names(page, "first")) & set(names(page, "second"))
+    expect(page.locator("svg.slopes path")).to_have_count(len(shared))
+    marks = page.locator("section.first td.where").all_inner_texts()
+    assert [mark.startswith("both") for mark in marks] == [name in shared for name in names(page, "first")]
+
+
+@pytest.mark.parametrize("page_name", ["", "neighbours"])
+def test_nothing_is_cut_at_the_width_of_a_telephone(demo_app: str, visit: Visit, page_name: str) -> None:
+    page = visit(f"{demo_app}/{page_name}", width=390)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+    if page_name:
+        box = page.locator("section.second").bounding_box()
+        first = page.locator("section.first").bounding_box()
+        assert box
+        assert first
+        assert box["y"] > first["y"] + first["height"] - 1  # one below the other
+        assert box["x"] + box["width"] <= 390
+        expect(page.locator("svg.slopes")).to_be_hidden()
+        expect(page.locator("section.first .where-below").first).to_be_visible()
+
+
+def test_markup_in_a_name_is_shown_as_text(visit: Visit, hostile_app: str) -> None:
+    page = visit(f"{hostile_app}/neighbours?item=x1")
+    assert page.evaluate("window.harmed") is None
+    expect(page.locator("section.first td.name").filter(has_text="<img src=x onerror=")).to_have_count(1)
+    expect(page.get_by_role("heading", name="Similar to <script>window.harmed=1</script>")).to_be_visible()
+    visit(hostile_app)
+    assert page.evaluate("window.harmed") is None
+
+
+@pytest.fixture(scope="module")
+def hostile_app(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    """The app on a set whose names are markup, Markdown and formulas."""
+    from recsys.config import BuildConfig
+    from recsys.pipeline import build
+
+    folder = tmp_path_factory.mktemp("hostile")
+    hostile = [
+        "<script>window.harmed=1</script>",
+        "<img src=x onerror=window.harmed=1>",
+        "**bold** [a](javascript:1)",
+        "=1+1",
+        "$x$ :red[y]",
+    ]
+    rows = [f"u{u}\tx{i}\t{name}\t{u + i}" for u in range(9) for i, name in enumerate(hostile, 1) if (u * i) % 4 != 3]
+    (folder / "log.tsv").write_text("user\titem\tname\tplays\n" + "\n".join(rows) + "\n")
+    config = BuildConfig(min_listeners=1, als={"factors": 4}, word2vec={"epochs": 3})
+    build("events", folder / "log.tsv", folder / "sets" / "hostile", config)
+    with running_app(folder / "sets") as address:
+        yield address
+
+
+def test_the_first_visitor_of_a_fresh_server_may_come_by_a_deep_link(visit: Visit) -> None:
+    with running_app(ROOT / "artifacts") as address:
+        page = visit(f"{address}/neighbours?item=s000000&n=4")
+        expect(page.get_by_role("heading", name="Similar to Radiohead")).to_be_visible()
+        expect(page.get_by_role("link", name="Overview")).to_be_visible()
+        assert len(names(page, "first")) == 4
+        assert page.locator("section.first").bounding_box()["y"] == page.locator("section.second").bounding_box()["y"]  # type: ignore[index]

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys.errors import InputError, ParameterError
+from recsys.interactions.log import Interactions
+from recsys.interactions.readers import ReadOptions, read
+
+
+def lines(log: Interactions) -> list[str]:
+    """The queues as text, item ids joined by >."""
+    ids = log.catalogue["item_id"].to_numpy(object)
+    return [">".join(ids[queue]) for queue in log.queues]
+
+
+def write(path: Path, text: str | bytes) -> Path:
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+@pytest.fixture
+def hetrec(tmp_path: Path) -> Path:
+    """A folder in the form of HetRec, with its traps: CRLF beside LF, Latin-1 tags, quotes in names."""
+    write(tmp_path / "artists.dat", 'id\tname\turl\tpictureURL\n7\tThe "Best"\tu\tp\n8\tSigur Rós\tu\tp\n9\tNA\tu\tp\n')
+    write(tmp_path / "user_artists.dat", "userID\tartistID\tweight\r\n1\t7\t5\r\n1\t8\t2\r\n2\t9\t1\r\n2\t8\t4\r\n")
+    write(
+        tmp_path / "tags.dat", "tagID\ttagValue\r\n1\trock\r\n2\tchanson fran\xe7aise\r\n3\tpop\r\n".encode("latin-1")
+    )
+    given = ["1\t8\t3\t1\t1\t2009", "2\t8\t2\t1\t1\t2009", "3\t8\t2\t1\t1\t2009", "4\t8\t1\t1\t1\t2009"]
+    header = "userID\tartistID\ttagID\tday\tmonth\tyear\r\n"
+    write(tmp_path / "user_taggedartists.dat", header + "".join(f"{row}\r\n" for row in given))
+    return tmp_path
+
+
+def test_lastfm_2k_reads_counts_names_and_tags(hetrec: Path) -> None:
+    log = read("lastfm-2k", hetrec)
+    items = log.catalogue.set_index("item_id")
+    assert items["name"].to_dict() == {"7": 'The "Best"', "8": "Sigur Rós", "9": "NA"}
+    assert items.loc["8", "tags"] == ["chanson française", "rock", "pop"]  # used twice, then by tag id
+    assert items.loc["7", "tags"] == []
+    assert items["plays"].to_dict() == {"7": 5, "8": 6, "9": 1}
+    assert lines(log) == ["7>8", "8>9"]
+    assert "user_artists.dat has 4 rows; the published file has 92,834" in log.report.notes
+
+
+@pytest.mark.parametrize("name", ["artists.dat", "user_artists.dat", "tags.dat", "user_taggedartists.dat"])
+@pytest.mark.parametrize("cut", [0, 1, -1, -2, -4])
+def test_lastfm_2k_cut_anywhere_inside_a_line_is_refused(hetrec: Path, name: str, cut: int) -> None:
+    content = (hetrec / name).read_bytes()
+    write(hetrec / name, content[:cut])
+    with pytest.raises(InputError, match=name):
+        read("lastfm-2k", hetrec)
+
+
+def test_lastfm_2k_without_an_artist_that_was_played_is_refused(hetrec: Path) -> None:
+    content = (hetrec / "artists.dat").read_bytes()
+    write(hetrec / "artists.dat", content[: content.index(b"9\tNA")])
+    with pytest.raises(InputError, match=r"user_artists.dat, line 4, column artistID: artist '9'.*incomplete"):
+        read("lastfm-2k", hetrec)
+
+
+def test_lastfm_2k_without_tag_files_says_so(hetrec: Path) -> None:
+    (hetrec / "tags.dat").unlink()
+    assert any("items have no tags" in note for note in read("lastfm-2k", hetrec).report.notes)
+
+
+def test_events_are_cut_into_sessions(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "log.csv",
+        "timestamp,user,item,name\n"
+        "2024-01-01T10:00:00Z,u1,a,Alpha\n2024-01-01T10:20:00Z,u1,b,Beta\n2024-01-01T11:00:00Z,u1,a,Alpha\n"
+        "2024-01-01T09:00:00Z,u2,b,Beta\n",
+    )
+    log = read("events", file)
+    assert lines(log) == ["a>b", "a", "b"]
+    assert log.user_items.toarray().tolist() == [[1, 2], [1, 0]]  # b has two listeners, so it comes first
+    assert log.catalogue["name"].tolist() == ["Beta", "Alpha"]
+    assert lines(read("events", file, ReadOptions(session_gap_minutes=50))) == ["a>b>a", "b"]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("1704103200", "1704104400"),
+        ("1704103200000", "1704104400000"),
+        ("2024-01-01 11:00:00+01:00", "2024-01-01T10:20"),
+    ],
+)
+def test_times_may_be_seconds_milliseconds_or_iso(tmp_path: Path, times: tuple[str, str]) -> None:
+    file = write(tmp_path / "log.tsv", f"user\titem\ttimestamp\nu\tb\t{times[1]}\nu\ta\t{times[0]}\n")
+    assert lines(read("events", file)) == ["a>b"]
+
+
+def test_events_without_times_weigh_by_plays(tmp_path: Path) -> None:
+    log = read("events", write(tmp_path / "log.csv", "user,item,plays\nu,a,2\nu,b,7\nu,a,1\n"))
+    assert log.catalogue.set_index("item_id")["plays"].to_dict() == {"a": 3, "b": 7}
+    assert lines(log) == ["b>a"]
+    assert not log.queues.ordered
+
+
+def test_csv_fields_may_be_quoted_and_tsv_fields_hold_quotes(tmp_path: Path) -> None:
+    csv = write(tmp_path / "log.csv", 'user,item,name\nu,a,"Tyler, The ""Creator"""\nu,b,B\n')
+    tsv = write(tmp_path / "log.tsv", 'user\titem\tname\nu\ta\tTyler, The "Creator"\nu\tb\tB\n')
+    for file in (csv, tsv):
+        assert 'Tyler, The "Creator"' in read("events", file).catalogue["name"].tolist()
+
+
+def test_names_that_look_like_nothing_are_names(tmp_path: Path) -> None:
+    file = write(tmp_path / "log.csv", "user,item\nu,NA\nu,null\nu,None\nu,nan\nv,NaN\n")
+    assert set(read("events", file).catalogue["item_id"]) == {"NA", "null", "None", "nan", "NaN"}
+
+
+def test_bad_rows_are_counted_by_kind_with_line_numbers(tmp_path: Path) -> None:
+    good = "".join(f"u{k},i{k % 7},1\n" for k in range(100))
+    bad = "u,,1\n,i,1\nu,i,many\nu,i,-3\nu,i\nu,i,1,extra\n"
+    log = read("events", write(tmp_path / "log.csv", "user,item,plays\n" + good + "\n" + bad))
+    assert dict(log.report.bad) == {
+        "empty item": 1,
+        "empty user": 1,
+        "play count that is not a number": 1,
+        "play count of zero or less": 1,
+        "2 fields instead of 3": 1,
+        "4 fields instead of 3": 1,
+    }
+    assert log.report.rows == 106
+    assert log.report.examples["empty user"][0].startswith("log.csv, line 104")  # header, 100 rows, a blank line, …
+
+
+def test_unreadable_bytes_are_counted_where_they_stand(tmp_path: Path) -> None:
+    rows = [b"user,item,name"] + [b"u%d,i%d,n" % (k, k % 5) for k in range(60)]
+    rows[7] = b"u,i,caf\xe9"
+    rows[11] = b"u,i,\0"
+    rows[13] = b'u,i,"open'
+    rows[17] = b"u,i,a\rb"
+    log = read("events", write(tmp_path / "log.csv", b"\n".join(rows) + b"\n"))
+    assert log.report.rows == 60
+    assert dict(log.report.bad) == {
+        "not UTF-8": 1, "NUL byte": 1, "quote that is not closed on its line": 1, "carriage return inside a line": 1,
+    }  # fmt: skip
+    assert "line 8:" in log.report.examples["not UTF-8"][0]
+
+
+def test_mostly_bad_rows_are_refused(tmp_path: Path) -> None:
+    file = write(tmp_path / "log.csv", "user,item,plays\nu,a,1\nu,b,x\nu,c,2\n")
+    with pytest.raises(InputError, match="1 of 3 rows cannot be used.*allowed 10%.*not a number"):
+        read("events", file)
+    assert read("events", file, ReadOptions(max_bad_share=0.5)).n_items == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"\n\n  \n", "is empty"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "NUL bytes; it looks binary"),
+        (gzip.compress(b"user,item\nu,a\n"), "gzip-compressed; unpack"),
+        ("user,item\n".encode("utf-16"), "is UTF-16"),
+        (b"user;item\nu;a\n", "no column user or item.*--delimiter semicolon"),
+        (b"user\titem\nu\ta\n", "--delimiter tab"),
+        (b"who,what\nu,a\n", r"no column user or item; its columns are \['who', 'what'\]"),
+        (b"user,item,item\nu,a,b\n", "names a column twice"),
+        (b"user,item,plays\nu,a,1\nu,b", "line 3: the last line is incomplete.*was cut"),
+        (b"user,item\n", "no usable row"),
+    ],
+)
+def test_what_is_no_event_table_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        read("events", write(tmp_path / "log.csv", content))
+
+
+def test_another_delimiter_can_be_named(tmp_path: Path) -> None:
+    file = write(tmp_path / "log.csv", "user;item\nu;a\nu;b\n")
+    assert read("events", file, ReadOptions(delimiter=";")).n_items == 2
+
+
+def test_parquet_reads_like_csv(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {
+            "user": [1, 1, 2], "item": ["b", "a", "a"], "other": [0.5, 0.5, 0.5],
+            "timestamp": pd.to_datetime(["2024-01-01T10:05", "2024-01-01T10:00", "2024-01-02T10:00"], utc=True),
+        }
+    )  # fmt: skip
+    table.to_parquet(tmp_path / "log.parquet")
+    assert lines(read("events", tmp_path / "log.parquet")) == ["a>b", "a"]
+
+
+def test_truncated_parquet_is_refused(tmp_path: Path, small_log: Path) -> None:
+    pd.DataFrame({"user": ["u"] * 50, "item": list("ab") * 25}).to_parquet(tmp_path / "log.parquet")
+    content = (tmp_path / "log.parquet").read_bytes()
+    write(tmp_path / "log.parquet", content[: len(content) // 2])
+    with pytest.raises(InputError, match="not a whole Parquet file"):
+        read("events", tmp_path / "log.parquet")
+
+
+def test_items_beside_the_log_are_described(tmp_path: Path) -> None:
+    file = write(tmp_path / "log.csv", "user,item\nu,a\nu,b\n")
+    write(tmp_path / "log.items.csv", 'item,name,tags,decade\nb,"Beta, B.",rock|pop,1990\n')
+    write(tmp_path / "log.source.json", '{"title": "mine", "simulated": true}')
+    log = read("events", file)
+    beta = log.catalogue.set_index("item_id").loc["b"]
+    assert (beta["name"], beta["tags"], beta["decade"]) == ("Beta, B.", ["rock", "pop"], 1990)
+    assert log.catalogue.set_index("item_id").loc["a", "name"] == "a"
+    assert (log.report.title, log.report.simulated) == ("mine", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "queues"),
+    [
+        ("a b c\nb a\n", ["a>b>c", "b>a"]),
+        ("a,b c,a\n\nb c,a\n", ["a>b c>a", "b c>a"]),
+        ("a, x\tb\r\nb\ta, x\r\n", ["a, x>b", "b>a, x"]),
+        ("\ufeffa b\nb a", ["a>b", "b>a"]),
+    ],
+)
+def test_queues_are_kept_in_order(tmp_path: Path, text: str, queues: list[str]) -> None:
+    log = read("queues", write(tmp_path / "queues.txt", text))
+    assert lines(log) == queues
+    assert log.queues.ordered
+    assert log.n_users == len(queues)
+
+
+def test_queues_with_another_delimiter_are_not_taken_for_long_names(tmp_path: Path) -> None:
+    file = write(tmp_path / "queues.txt", "a;b;c\nb;a\n")
+    with pytest.raises(InputError, match="none of 2 lines holds two items.*--delimiter semicolon"):
+        read("queues", file)
+
+
+def test_unknown_reader_and_missing_input_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="no reader 'spotify'; choose one of lastfm-2k, events, queues"):
+        read("spotify", tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        read("events", tmp_path / "gone.csv")
+
+
+def test_lastfm_2k_has_its_published_size(real_data: Path) -> None:
+    log = read("lastfm-2k", real_data / "hetrec2011-lastfm-2k")
+    assert (log.n_users, log.n_items, log.user_items.nnz) == (1_892, 17_632, 92_834)
+    assert not log.report.bad
+    assert np.count_nonzero(log.catalogue["listeners"] == 1) / log.n_items == pytest.approx(0.61, abs=0.005)
+    assert sum('"' in name for name in log.catalogue["name"]) == 16
+    assert log.with_min_listeners(5).n_items == 2_828

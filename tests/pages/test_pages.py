@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from recsys.analysis.agreement import most_disputed
+from recsys.analysis.side_by_side import compare_neighbours, headline
+from recsys.artifacts.store import ArtifactSet
+from recsys.config import BuildConfig
+from recsys.pipeline import build
+from tests.pages.conftest import Open, texts
+
+Catalogue = list[tuple[str, str]]
+
+
+def shown_lists(at: AppTest) -> list[dict[str, Any]]:
+    return list(json.loads(at.get("bidi_component")[0].proto.json)["lists"])
+
+
+def test_overview_opens_with_passport_and_agreement(open_page: Open, small_set: Path) -> None:
+    at = open_page("overview")
+    assert not at.exception
+    words = texts(at)
+    manifest = ArtifactSet.open(small_set).manifest
+    assert manifest.fingerprint[:12] in words
+    assert "simulated: 250 invented listeners" in words
+    assert "on average" in words
+    assert len(at.get("vega_lite_chart")) == 1
+
+
+@pytest.mark.parametrize("page", ["overview", "neighbours"])
+def test_every_page_says_that_data_are_simulated(open_page: Open, page: str) -> None:
+    assert "Simulated" in texts(open_page(page))
+
+
+def test_neighbours_shows_what_the_command_line_prints(open_page: Open, small_set: Path, catalogue: Catalogue) -> None:
+    at = open_page("neighbours", item=catalogue[8][0], n="6")
+    assert not at.exception
+    view = compare_neighbours(ArtifactSet.open(small_set), 8, n=6)
+    assert headline(view) in texts(at).replace("&amp;", "&").replace("&#x27;", "'")
+    for shown, table in zip(shown_lists(at), view.lists.values(), strict=True):
+        assert [row["name"] for row in shown["rows"]] == table["name"].tolist()
+        assert [row["similarity"] for row in shown["rows"]] == [f"{s:.2f}" for s in table["similarity"]]
+        assert [row["stability"].count("●") for row in shown["rows"]] == [round(4 * s) for s in table["stability"]]
+        assert [row["shared"] for row in shown["rows"]] == table["shared"].tolist()
+
+
+def test_moving_n_changes_both_lists(open_page: Open) -> None:
+    at = open_page("neighbours")
+    assert [len(each["rows"]) for each in shown_lists(at)] == [10, 10]
+    at.slider(key="n").set_value(3).run()
+    assert [len(each["rows"]) for each in shown_lists(at)] == [3, 3]
+    assert "of 3" in texts(at)
+
+
+def test_searching_and_choosing_changes_the_item(open_page: Open, catalogue: Catalogue) -> None:
+    at = open_page("neighbours")
+    item_id, name = catalogue[11]
+    at.text_input(key="item_search").set_value(name).run()
+    at.button_group(key="item_match").set_value(11).run()
+    assert f"Similar to {name}" in texts(at)
+    assert at.query_params["item"] in (item_id, [item_id])
+
+
+def test_a_typing_slip_is_answered_with_near_misses(open_page: Open, catalogue: Catalogue) -> None:
+    name = max((name for _, name in catalogue), key=len)
+    at = open_page("neighbours")
+    at.text_input(key="item_search").set_value(name[:-2] + name[-1] + name[-2] + "q").run()
+    group = at.button_group(key="item_match")
+    assert "Did you mean" in group.label
+    assert any(name.split()[0] in option for option in group.options)
+
+
+def test_a_disputed_item_becomes_the_chosen_one(open_page: Open, small_set: Path, catalogue: Catalogue) -> None:
+    artifacts = ArtifactSet.open(small_set)
+    row = int(most_disputed(artifacts.agreement, artifacts.catalogue["listeners"].to_numpy())[-1])
+    at = open_page("neighbours")
+    at.button_group(key="disputed").set_value(row).run()
+    assert f"Similar to {catalogue[row][1]}" in texts(at)
+
+
+def test_a_link_to_an_unknown_item_says_so_and_shows_another(open_page: Open) -> None:
+    at = open_page("neighbours", item="no-such-id")
+    assert not at.exception
+    assert "no item with the id “no\\-such\\-id”" in texts(at)
+    assert len(shown_lists(at)) == 2
+
+
+def test_a_link_made_with_another_build_says_so(open_page: Open, small_set: Path) -> None:
+    mine = ArtifactSet.open(small_set).fingerprint[:12]
+    assert "made with build" not in texts(open_page("neighbours", build=mine))
+    assert "made with build 0123456789ab" in texts(open_page("neighbours", build="0123456789ab"))
+
+
+def test_a_link_to_an_unknown_set_says_so(open_page: Open) -> None:
+    at = open_page("overview", set="gone")
+    assert "no artifact set “gone”" in texts(at)
+    assert not at.exception
+
+
+def test_no_artifacts_says_how_to_build_some(open_page: Open, tmp_path: Path) -> None:
+    for root in (tmp_path / "absent", tmp_path / "empty"):
+        at = open_page("overview", root=root)
+        assert not at.exception
+        assert "No artifact set yet" in texts(at)
+        assert "python -m recsys build" in texts(at)
+
+
+@pytest.mark.parametrize("page", ["overview", "neighbours"])
+def test_damaged_artifacts_are_explained_not_thrown(open_page: Open, small_set: Path, page: str) -> None:
+    path = ArtifactSet.open(small_set).folder / "word2vec" / "neighbours.npy"
+    path.write_bytes(path.read_bytes()[:100])
+    at = open_page(page)
+    assert not at.exception
+    assert "is damaged" in texts(at)
+    assert "neighbours.npy" in texts(at)
+    assert "python -m recsys verify" in texts(at)
+
+
+def test_another_schema_version_is_explained(open_page: Open, small_set: Path) -> None:
+    path = ArtifactSet.open(small_set).folder / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b'"schema_version": 1', b'"schema_version": 9'))
+    at = open_page("overview")
+    assert not at.exception
+    assert "written by another version" in texts(at)
+    assert "schema version 9" in texts(at)
+
+
+def test_the_other_set_can_be_chosen(open_page: Open, small_set: Path, small_log: Path) -> None:
+    shutil.copytree(small_set, small_set.parent / "twin")
+    at = open_page("neighbours", set="twin")
+    assert at.selectbox(key="set").value == "twin"
+    assert sorted(at.selectbox(key="set").options) == ["small", "twin"]
+
+
+def test_a_session_keeps_its_build_and_is_offered_the_newer_one(
+    open_page: Open, small_set: Path, small_log: Path
+) -> None:
+    at = open_page("overview")
+    old = ArtifactSet.open(small_set).fingerprint[:12]
+    tiny = {"als": {"iterations": 1}, "word2vec": {"epochs": 1}}
+    new = build("events", small_log, small_set, BuildConfig(seed=9, **tiny)).fingerprint[:12]
+    at.run()
+    assert old in texts(at)
+    assert "A newer build" in texts(at)
+    at.button(key="newer_build").click().run()
+    assert new in texts(at)
+    assert "A newer build" not in texts(at)
+
+
+def test_an_item_that_one_model_lacks_has_an_empty_list_with_words(open_page: Open, tmp_path: Path) -> None:
+    # "solo" is only ever played alone, so Word2vec never sees it beside anything.
+    rows = [f"u{k},{item},{1_700_000_000 + 86_400 * day + 60 * place}"
+            for k in range(6) for day, queue in enumerate((["a", "b", "c"], ["b", "d", "a"], ["solo"]))
+            for place, item in enumerate(queue)]  # fmt: skip
+    (tmp_path / "log.csv").write_text("user,item,timestamp\n" + "\n".join(rows) + "\n")
+    root = tmp_path / "sets"
+    build("events", tmp_path / "log.csv", root / "solo", BuildConfig(word2vec={"epochs": 2}))
+    at = open_page("neighbours", root=root, item="solo")
+    assert not at.exception
+    assert "Word2vec has no vector for it" in texts(at)
+    left, right = shown_lists(at)
+    assert len(left["rows"]) == 4
+    assert right["rows"] == []
+    assert "never trained on it" in right["empty"]

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recsys.analysis.side_by_side import compare_neighbours
+from recsys.artifacts.store import ArtifactSet
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "recsys", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_neighbours_json_is_what_the_page_shows(built_once: Path) -> None:
+    artifacts = ArtifactSet.open(built_once)
+    name = artifacts.catalogue["name"].iloc[5]
+    done = run("neighbours", built_once, name.upper(), "-n", "6", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == compare_neighbours(artifacts, 5, n=6).as_json()
+
+
+def test_neighbours_for_people_name_both_models(built_once: Path) -> None:
+    done = run("neighbours", built_once, "s000000")
+    assert done.returncode == 0
+    assert "the models share" in done.stdout
+    assert "Word2vec" in done.stdout
+
+
+def test_a_near_miss_is_answered_with_suggestions_and_exit_1(built_once: Path) -> None:
+    name = ArtifactSet.open(built_once).catalogue["name"].iloc[0]
+    done = run("neighbours", built_once, name[:-1] + "x", "--json")
+    assert done.returncode == 1
+    assert name in json.loads(done.stdout)["suggestions"]
+    assert "Traceback" not in done.stderr
+
+
+def test_verify_of_a_sound_and_a_damaged_set(small_set: Path) -> None:
+    assert run("verify", small_set).returncode == 0
+    path = next(small_set.rglob("similarities.npy"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    done = run("verify", small_set, "--json")
+    assert done.returncode == 1
+    report = json.loads(done.stdout)
+    assert not report["sound"]
+    assert "similarities.npy" in report["problems"][0]
+
+
+def test_inspect_prints_what_was_measured_of_both_models(built_once: Path) -> None:
+    manifest = ArtifactSet.open(built_once).manifest
+    text = run("inspect", built_once).stdout
+    assert "SIMULATED" in text
+    for model in manifest.models.values():
+        assert f"{model.tag_share:.3f}" in text
+        assert f"{model.noise_floor:.3f}" in text
+    document = json.loads(run("inspect", built_once, "--json").stdout)
+    assert document["fingerprint"] == manifest.fingerprint
+    assert document["models"]["word2vec"]["tag_share"] == manifest.models["word2vec"].tag_share
+
+
+def test_simulate_then_build_then_neighbours(tmp_path: Path) -> None:
+    log, out = tmp_path / "log.tsv", tmp_path / "set"
+    simulated = run("simulate", "--listeners", 150, "--items", 110, "--out", log, "--json")
+    assert json.loads(simulated.stdout)["events"] == len(log.read_text().splitlines()) - 1
+    built = run("build", "events", "--input", log, "--out", out, "--epochs", 1, "--iterations", 1, "--k1", 3, "--json")
+    assert built.returncode == 0, built.stderr
+    document = json.loads(built.stdout)
+    assert document["models"]["als"]["params"]["k1"] == 3
+    assert document["models"]["word2vec"]["n_replicates"] == 4
+    assert run("neighbours", out, document["source"]["title"]).returncode == 1
+    assert run("neighbours", out, "s000000", "-n", 3).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["build", "events", "--input", "nowhere.csv", "--out", "{tmp}/x"], 1, "nowhere.csv: does not exist"),
+        (["build", "spotify", "--input", "app.py", "--out", "{tmp}/x"], 2, "no reader 'spotify'"),
+        (["build", "events", "--input", "app.py", "--out", "{tmp}/x"], 1, "no column user or item"),
+        (["build", "events", "--input", "app.py", "--out", "app.py"], 1, "app.py is a file"),
+        (["build", "events", "--input", "app.py", "--out", "{tmp}/x", "--replicates", "0"], 2, "replicates = 0"),
+        (["build", "events", "--input", "app.py", "--out", "{tmp}/x", "--k1", "-1"], 2, "k1 = -1"),
+        (["build", "events", "--input", "app.py"], 2, "Missing option"),
+        (["neighbours", "{tmp}", "Radiohead"], 1, "holds no artifact set"),
+        (["neighbours", "artifacts/demo", "Radiohead", "-n", "0"], 2, "n is 0"),
+        (["simulate", "--listeners", "0", "--out", "{tmp}/x.csv"], 2, "0 listeners"),
+        (["simulate", "--listeners", "1", "--out", "{tmp}/x.doc"], 2, "does not end in"),
+        (["verify", "{tmp}"], 1, "holds no artifact set"),
+        (["dance"], 2, "No such command"),
+    ],
+)
+def test_mistakes_are_named_and_have_their_exit_code(
+    tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    done = run(*(argument.format(tmp=tmp_path) for argument in arguments))
+    assert done.returncode == code, done.stderr
+    assert words in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr

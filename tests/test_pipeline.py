@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recsys.artifacts.store import BUILDING, ArtifactSet, verify
+from recsys.config import BuildConfig, load_config
+from recsys.errors import InputError, ParameterError
+from recsys.interactions.simulate import catalogue
+from recsys.pipeline import build
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = {"als": {"iterations": 2, "factors": 8}, "word2vec": {"epochs": 2, "vector_size": 8}}
+
+
+def test_the_same_seed_builds_the_same_set_and_another_seed_another(small_log: Path, tmp_path: Path) -> None:
+    first, again, other = (
+        build("events", small_log, tmp_path / name, BuildConfig(replicates=2, seed=seed, **TINY))
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+    assert first.fingerprint == again.fingerprint != other.fingerprint
+    assert all(model.repeatable for model in first.manifest.models.values())
+
+
+def test_more_replicates_leave_the_first_ones_as_they_were(small_log: Path, tmp_path: Path) -> None:
+    two, three = (build("events", small_log, tmp_path / str(r), BuildConfig(replicates=r, **TINY)) for r in (2, 3))
+    for model in ("als", "word2vec"):
+        np.testing.assert_array_equal(two.replicate_neighbours(model)[1], three.replicate_neighbours(model)[1])
+
+
+def test_one_replicate_has_no_noise_floor_and_says_so(small_log: Path, tmp_path: Path) -> None:
+    single = build("events", small_log, tmp_path / "one", BuildConfig(replicates=1, **TINY))
+    assert single.manifest.models["als"].noise_floor is None
+    assert single.replicate_neighbours("als") == []
+    assert any("one replicate" in warning for warning in single.manifest.warnings)
+
+
+def test_manifest_holds_what_was_asked_and_what_was_found(small_artifacts: ArtifactSet) -> None:
+    manifest = small_artifacts.manifest
+    assert manifest.models["als"].params["factors"] == 16
+    assert manifest.models["word2vec"].params["window"] == 5
+    assert manifest.source.simulated
+    assert manifest.counts.plays == len(small_artifacts.queues.items)
+    assert manifest.source.report["rows"] == manifest.counts.plays + manifest.dropped["plays"]
+    assert manifest.counts.queues_ordered
+    assert 0 < manifest.models["als"].noise_floor < 1  # type: ignore[operator]
+    assert len(manifest.checks) == 5
+    assert {"numpy", "implicit", "gensim", "python"} <= set(manifest.versions)
+
+
+def test_refused_input_leaves_the_set_in_use_alone(small_set: Path, tmp_path: Path) -> None:
+    before = ArtifactSet.open(small_set).fingerprint
+    (tmp_path / "bad.csv").write_text("who,what\n1,2\n")
+    with pytest.raises(InputError):
+        build("events", tmp_path / "bad.csv", small_set, BuildConfig(**TINY))
+    assert ArtifactSet.open(small_set).fingerprint == before
+    assert not list(small_set.glob(f"{BUILDING}*"))
+
+
+def test_killed_builds_leave_the_set_in_use_and_the_next_build_clears_up(small_set: Path, small_log: Path) -> None:
+    command = [
+        sys.executable, "-m", "recsys", "build", "events", "--input", str(small_log), "--out", str(small_set),
+        "--replicates", "2", "--epochs", "2", "--iterations", "2", "--seed",
+    ]  # fmt: skip
+    start = time.monotonic()
+    subprocess.run([*command, "100"], cwd=ROOT, check=True, capture_output=True)
+    seconds = time.monotonic() - start
+    rng = random.Random(7)
+    killed = 0
+    for attempt in range(20):
+        before = ArtifactSet.open(small_set).folder
+        # In a group of its own, so that the kill reaches everything it started and nothing else.
+        process = subprocess.Popen(
+            [*command, str(200 + attempt)], cwd=ROOT, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(rng.uniform(0.3, 1.0) * seconds)
+        os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
+        killed += process.wait() == -signal.SIGKILL
+        after = ArtifactSet.open(small_set)
+        assert after.problems() == []
+        assert process.returncode == 0 or after.folder == before or after.manifest.seed == 200 + attempt
+    assert killed >= 10
+    subprocess.run([*command, "300"], cwd=ROOT, check=True, capture_output=True)
+    assert ArtifactSet.open(small_set).manifest.seed == 300
+    assert verify(small_set) == []
+    assert not list(small_set.glob(f"{BUILDING}*"))
+
+
+def test_models_recover_the_truth_of_the_simulation() -> None:
+    """ALS finds what the same people like (an era of an audience), Word2vec what is played together (a scene)."""
+    demo = ArtifactSet.open(ROOT / "artifacts" / "demo")
+    truth = catalogue().set_index("item_id").loc[demo.catalogue["item_id"]]
+
+    def share(model: str, *columns: str) -> float:
+        lists = demo.neighbours(model)[:, :10]
+        values = [truth[column].to_numpy(object) for column in columns]
+        return float(np.logical_and.reduce([value[lists] == value[:, None] for value in values]).mean())
+
+    assert share("word2vec", "scene") > 0.9
+    assert share("als", "audience", "era") > 0.9
+    assert share("word2vec", "scene") > share("als", "scene") + 0.2
+    assert share("als", "audience", "era") > share("word2vec", "audience", "era") + 0.2
+
+
+def test_config_file_and_command_line_are_put_together(tmp_path: Path) -> None:
+    file = tmp_path / "build.toml"
+    file.write_text("replicates = 2\n[als]\nk1 = 9.0\nfactors = 20\n")
+    config = load_config(file, {"replicates": None, "seed": 3, "als": {"k1": 1.5, "b": None}})
+    assert (config.replicates, config.seed, config.als) == (2, 3, {"k1": 1.5, "factors": 20})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("replicates = 0", "replicates = 0: input should be greater than or equal to 1"),
+        ("nonsense = 1", "nonsense = 1.*known are seed, replicates"),
+        ("als = 3", "als = 3"),
+        ("seed = ", "cannot be read as TOML"),
+    ],
+)
+def test_config_mistakes_name_setting_value_and_limit(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "build.toml").write_text(text)
+    with pytest.raises(ParameterError, match=words):
+        load_config(tmp_path / "build.toml", {})
+
+
+@pytest.mark.parametrize(
+    ("section", "settings", "words"),
+    [
+        ("als", {"k1": -1}, "als: k1 = -1"),
+        ("als", {"alpha": 1}, "als: alpha = 1.*known are k1, b"),
+        ("word2vec", {"window": 0}, "word2vec: window = 0"),
+    ],
+)
+def test_model_parameters_are_checked_before_anything_is_trained(
+    small_log: Path, tmp_path: Path, section: str, settings: dict[str, float], words: str
+) -> None:
+    with pytest.raises(ParameterError, match=words):
+        build("events", small_log, tmp_path / "x", BuildConfig(**{section: settings}))
+
+
+def test_hetrec_meets_its_figures(real_data: Path, tmp_path: Path) -> None:
+    built = build("lastfm-2k", real_data / "hetrec2011-lastfm-2k", tmp_path / "hetrec", BuildConfig())
+    assert built.manifest.counts.items == 2_828
+    assert built.manifest.models["als"].tag_share >= 0.72  # type: ignore[operator]
+    assert built.manifest.models["word2vec"].tag_share >= 0.70  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("k1", "b", "lowest", "highest"), [(100, 0.8, 0.33, 0.41), (1.2, 0.75, 0.65, 0.73)])
+def test_two_als_seeds_on_hetrec_share_what_was_found_before(
+    real_data: Path, tmp_path: Path, k1: float, b: float, lowest: float, highest: float
+) -> None:
+    config = BuildConfig(replicates=2, als={"k1": k1, "b": b}, word2vec={"epochs": 1})
+    built = build("lastfm-2k", real_data / "hetrec2011-lastfm-2k", tmp_path / "hetrec", config)
+    assert lowest <= built.manifest.models["als"].replicate_overlap <= highest  # type: ignore[operator]

@@ -1,0 +1,120 @@
+"""The walls of the house, read from the imports, and what is loaded at run time."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = {"implicit", "gensim", "numba", "umap", "openTSNE", "pynndescent", "pyspark"}
+OWNERS = {
+    "implicit": {"recsys/models/als.py"},
+    "gensim": {"recsys/models/word2vec.py"},
+    "pynndescent": {"recsys/analysis/neighbours.py"},
+    "umap": {"recsys/analysis/projection.py"},
+    "openTSNE": {"recsys/analysis/projection.py"},
+    "pyspark": {"recsys/spark.py"},
+    "numba": set(),
+}
+# Which rooms a room may import; a room may always import itself.
+MAY_IMPORT = {
+    "errors": set(),
+    "config": {"errors"},
+    "interactions": {"errors", "config"},
+    "models": {"interactions", "errors", "config"},
+    "artifacts": {"analysis", "models", "interactions", "errors", "config"},
+    "analysis": {"artifacts", "models", "interactions", "errors", "config"},
+    "pipeline": {"analysis", "artifacts", "models", "interactions", "errors", "config"},
+    "ui": {"analysis", "whatif", "artifacts", "models", "interactions", "errors", "config"},
+    "pages": {"ui", "analysis", "whatif", "artifacts"},
+    "app": set(),
+    "cli": {"pipeline", "analysis", "whatif", "artifacts", "models", "interactions", "errors", "config"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+
+
+def sources() -> list[Path]:
+    return [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "recsys").rglob("*.py"))]
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """Modules that a file imports, and whether at module level (that is, when it is imported itself)."""
+    tree = ast.parse(path.read_text("utf-8"))
+    inner = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    }
+    found = []
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            names = [module, *(f"{module}.{alias.name}" for alias in node.names if module in ("recsys", "pages"))]
+        found += [(name, id(node) not in inner) for name in names]
+    return found
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[0] if parts[0] != "recsys" else parts[1]
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_what_its_walls_allow(path: Path) -> None:
+    here = room(path)
+    for name, at_start in imports(path):
+        top, *rest = name.split(".")
+        if top == "recsys" and rest:
+            assert rest[0] == here or rest[0] in MAY_IMPORT[here], f"{here} imports {name}"
+        assert top != "pages", f"{path.name} imports the page {name}"
+        if top in ("streamlit", "altair"):
+            assert here in ("ui", "pages", "app"), f"{here} imports {name}"
+        if top in HEAVY:
+            assert str(path.relative_to(ROOT)) in OWNERS[top], f"{path.name} imports {name}"
+            assert not at_start, f"{path.name} imports {name} when it is itself imported"
+
+
+def test_interactions_do_no_model_work_and_analysis_no_training() -> None:
+    for path in sources():
+        names = {name for name, _ in imports(path)}
+        if room(path) == "analysis":
+            assert not {n for n in names if n.startswith("recsys.models.") and not n.endswith("vectors")}, path
+        if path.name == "log.py":
+            assert not names & {"pathlib", "pyarrow", "io", "os"}, "log.py does no I/O"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pages").glob("*.py")), ids=lambda path: path.name)
+def test_a_page_is_thin(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"))
+    forbidden = ast.FunctionDef | ast.ClassDef | ast.BinOp | ast.For | ast.While | ast.Try | ast.Lambda
+    assert [type(node).__name__ for node in ast.walk(tree) if isinstance(node, forbidden)] == []
+    assert len(path.read_text("utf-8").splitlines()) <= 40
+
+
+def test_opening_both_pages_imports_nothing_heavy() -> None:
+    script = """
+import sys
+from streamlit.testing.v1 import AppTest
+at = AppTest.from_file("app.py", default_timeout=60).run()
+assert not at.exception, at.exception
+at.switch_page("pages/neighbours.py").run()
+assert not at.exception, at.exception
+print(",".join(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    loaded = set(done.stdout.strip().splitlines()[-1].split(","))
+    assert "recsys" in loaded
+    assert loaded & (HEAVY | {"sklearn", "torch"}) == set()
