@@ -4,12 +4,15 @@ from pathlib import Path
 
 import streamlit as st
 
+from recsys.ui.loading import explained
+
 st.set_page_config(page_title="ALS or Word2vec? Neighbours with their noise", page_icon="pages/icon.svg", layout="wide")
 st.html(Path(__file__).parent / "recsys/ui/page.css")
-st.navigation(
+page = st.navigation(
     [
         st.Page("pages/overview.py", title="Overview", url_path="overview", default=True),
         st.Page("pages/neighbours.py", title="Neighbours", url_path="neighbours"),
     ],
     position="top",
-).run()
+)
+explained(page.run)

@@ -9,9 +9,10 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from math import isnan
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -36,34 +37,51 @@ app = typer.Typer(
 )
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+INTERRUPTED = 130
 
-Artifacts = Annotated[Path, typer.Argument(metavar="ARTIFACTS", help="folder of an artifact set, as artifacts/demo")]
+Artifacts = Annotated[
+    Path, typer.Argument(metavar="ARTIFACTS", readable=False, help="folder of an artifact set, as artifacts/demo")
+]
 Json = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 
 
 def main() -> None:
     """Run the command line and turn errors that a person can mend into words and an exit code."""
     as_json = "--json" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         app()
     except RecsysError as error:
-        if as_json:
-            suggestions = {"suggestions": error.suggestions} if isinstance(error, UnknownItem) else {}
-            print(json.dumps({"error": str(error), **suggestions}, ensure_ascii=False))
-        else:
-            err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(2 if isinstance(error, ParameterError) else 1)
-    except KeyboardInterrupt:
-        err.print("stopped; what was in use before is still in use")
-        sys.exit(130)
+        more = {"suggestions": error.suggestions} if isinstance(error, UnknownItem) else {}
+        _fail(str(error), 2 if isinstance(error, ParameterError) else 1, as_json, **more)
+    except OSError as error:
+        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 1, as_json)
+    except SystemExit as stopped:
+        if stopped.code == INTERRUPTED:
+            err.print("stopped; what was in use before is still in use")
+        elif stopped.code == 2 and as_json:
+            print(json.dumps({"error": "wrong usage; --help lists what there is"}))
+        raise
+
+
+def _fail(message: str, code: int, as_json: bool, **more: Any) -> NoReturn:
+    if as_json:
+        print(json.dumps({"error": message, **more}, ensure_ascii=False))
+    else:
+        err.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    sys.exit(code)
 
 
 @app.command()
 def build(
     reader: Annotated[str, typer.Argument(metavar="READER", help="lastfm-2k, events or queues")],
-    input: Annotated[Path, typer.Option(help="file or folder of listening data")],
-    out_: Annotated[Path, typer.Option("--out", help="folder of the artifact set, as artifacts/NAME")],
-    config: Annotated[Path | None, typer.Option(help="TOML file with settings; options win over it")] = None,
+    input: Annotated[Path, typer.Option(readable=False, help="file or folder of listening data")],
+    out_: Annotated[Path, typer.Option("--out", readable=False, help="folder of the artifact set, as artifacts/NAME")],
+    config: Annotated[
+        Path | None, typer.Option(readable=False, help="TOML file with settings; options win over it")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="of everything random [default: 0]")] = None,
     replicates: Annotated[int | None, typer.Option(help="fits of each model [default: 4]")] = None,
     min_listeners: Annotated[int | None, typer.Option(help="items with fewer are left out [default: 5]")] = None,
@@ -86,7 +104,6 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Train both models on listening data and put the artifact set in use."""
-    from recsys.interactions.tabular import DELIMITERS
     from recsys.pipeline import build as run_build
 
     settings = load_config(
@@ -95,7 +112,7 @@ def build(
             "seed": seed,
             "replicates": replicates,
             "min_listeners": min_listeners,
-            "delimiter": DELIMITERS.get(delimiter, delimiter) if delimiter else None,
+            "delimiter": delimiter,
             "session_gap_minutes": session_gap,
             "max_bad_share": max_bad_share,
             "depth": depth,
@@ -121,14 +138,14 @@ def build(
 def neighbours(
     artifacts: Artifacts,
     item: Annotated[str, typer.Argument(metavar="ITEM", help="an item's id or name")],
-    n: Annotated[int, typer.Option("-n", help="length of the lists")] = 10,
+    n: Annotated[int | None, typer.Option("-n", help="length of the lists [default: 10]")] = None,
     as_json: Json = False,
 ) -> None:
     """Both models' nearest items of one item, with the noise beside the difference."""
     opened = ArtifactSet.open(artifacts)
     catalogue = opened.catalogue
     row = NameIndex(catalogue["item_id"].tolist(), catalogue["name"].tolist()).find(item)
-    view = compare_neighbours(opened, row, n=n)
+    view = compare_neighbours(opened, row, n=min(10, opened.manifest.replicate_depth) if n is None else n)
     if as_json:
         _print_json(view.as_json())
     else:

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from recsys.errors import ParameterError
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
+DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+
+
+def _one_character(delimiter: str) -> str:
+    character = DELIMITERS.get(delimiter, delimiter)
+    if len(character) != 1 or not character.isascii() or character in '"\r\n\0':
+        raise ValueError(f"must be one ASCII character or one of {', '.join(DELIMITERS)}")
+    return character
+
+
 class BuildConfig(BaseModel):
     """Parameters of a build. `als` and `word2vec` override the defaults that the data suggest, key by key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
     replicates: int = Field(4, ge=1, le=64, description="fits of each model; 2 or more give a noise floor")
     min_listeners: int = Field(5, ge=1, description="items with fewer leave the catalogue of both models")
     session_gap_minutes: float = Field(30.0, gt=0, description="a longer pause starts a new queue")
     max_bad_share: float = Field(0.1, ge=0, le=1, description="refuse input with a larger share of unusable rows")
-    delimiter: str | None = Field(None, min_length=1, max_length=1, description="between fields; default by format")
+    delimiter: Annotated[str, AfterValidator(_one_character)] | None = Field(
+        None, description="between fields: tab, comma, semicolon, pipe, space or a character; default by format"
+    )
     depth: int = Field(100, ge=1, le=1000, description="length of a stored neighbour list")
     replicate_depth: int = Field(50, ge=1, le=1000, description="length of a replicate's list; the longest n shown")
     exact_below: int = Field(20_000, ge=2, description="catalogues smaller than this are searched exactly")
@@ -44,7 +56,9 @@ def load_config(file: Path | None, overrides: dict[str, Any]) -> BuildConfig:
     if file is not None:
         try:
             settings = tomllib.loads(file.read_text("utf-8"))
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise ParameterError(f"{file} cannot be read: {error.strerror}; check --config") from error
+        except ValueError as error:
             raise ParameterError(f"{file} cannot be read as TOML: {error}") from error
     for key, value in overrides.items():
         if isinstance(value, dict):
@@ -68,5 +82,7 @@ def validated(model: type[Model], settings: dict[str, Any], where: str) -> Model
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        known = f"; known are {', '.join(model.model_fields)}" if first["type"] == "extra_forbidden" else ""
-        raise ParameterError(f"{where}: {place} = {first['input']!r}: {first['msg'].lower()}{known}") from error
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(model.model_fields)
+            raise ParameterError(f"{where}: there is no setting {place}; there are {known}") from error
+        raise ParameterError(f"{where}: {place} = {first['input']!r}: {first['msg'].lower()}") from error

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,42 @@ def test_mistakes_are_named_and_have_their_exit_code(
     assert done.returncode == code, done.stderr
     assert words in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["build", "events", "--json"], 2),
+        (["neighbours", "artifacts/demo", "x", "-n", "abc", "--json"], 2),
+        (["neighbours", "x" * 300, "x", "--json"], 1),
+        (["build", "events", "--input", "app.py", "--out", "x" * 300, "--json"], 1),
+        (["build", "events", "--input", "app.py", "--out", "{tmp}/x", "--session-gap", "inf", "--json"], 2),
+        (["build", "events", "--input", "app.py", "--out", "{tmp}/x", "--delimiter", "", "--json"], 2),
+        (["build", "events", "--input", "app.py", "--out", "{tmp}/x", "--config", "{tmp}/gone.toml", "--json"], 2),
+        (["simulate", "--listeners", "5", "--sessions", "nan", "--out", "{tmp}/x.csv", "--json"], 2),
+        (["simulate", "--listeners", "5", "--out", "app.py/x.csv", "--json"], 1),
+    ],
+)
+def test_errors_are_json_where_json_was_asked_for(tmp_path: Path, arguments: list[str], code: int) -> None:
+    done = run(*(argument.format(tmp=tmp_path) for argument in arguments))
+    assert done.returncode == code, done.stderr
+    assert json.loads(done.stdout)["error"]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_names_print_whatever_the_terminal_can(built_once: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "recsys", "neighbours", "artifacts/demo", "Björk", "--json"],
+        cwd=ROOT, capture_output=True, check=False, env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["item"]["name"] == "Björk"
+
+
+def test_a_set_smaller_than_the_default_length_is_shown_whole(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user,item\nu,a\nu,b\nv,a\nv,b\nw,c\nu,c\n")
+    out = tmp_path / "set"
+    options = ["--min-listeners", 1, "--epochs", 1, "--iterations", 1, "--factors", 2]
+    assert run("build", "events", "--input", tmp_path / "log.csv", "--out", out, *options).returncode == 0
+    assert json.loads(run("neighbours", out, "a", "--json").stdout)["n"] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -62,7 +63,10 @@ class SideBySide:
             "n": self.n,
             **{
                 model: [
-                    {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
+                    {
+                        key: None if isinstance(value, float) and not isfinite(value) else value
+                        for key, value in row.items()
+                    }
                     for row in table[shown].to_dict("records")
                 ]
                 for model, table in self.lists.items()
@@ -90,6 +94,8 @@ def compare_neighbours(artifacts: ArtifactSet, item_row: int, *, n: int) -> Side
     first, second = artifacts.model_names[:2]
     item = artifacts.catalogue.iloc[item_row]
     lists = {model: artifacts.neighbours(model)[item_row, :n] for model in (first, second)}
+    for rows in lists.values():
+        artifacts.check_rows(rows)
     replicates = {
         model: [each[item_row : item_row + 1] for each in artifacts.replicate_neighbours(model)] for model in lists
     }

@@ -159,7 +159,11 @@ def from_bytes(content: bytes, where: str) -> Manifest:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise DamagedArtifacts(f"{where}: {place}: {first['msg']}{again}") from error
-    if to_bytes(manifest) != content:
+    try:
+        unchanged = to_bytes(manifest) == content
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell and UTF-8 cannot
+        unchanged = False
+    if not unchanged:
         raise DamagedArtifacts(
             f"{where} was changed after it was written (fingerprint {str(claimed['fingerprint'])[:12]}){again}"
         )

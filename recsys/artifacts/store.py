@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ class ArtifactWriter:
             raise ArtifactError(
                 f"{out} holds other files ({', '.join(sorted(strangers)[:3])}); choose an empty or new folder for --out"
             )
+        self._is_new = not out.exists()
         try:
             out.mkdir(parents=True, exist_ok=True)
             self.folder = out / f"{BUILDING}{uuid.uuid4().hex[:8]}"
@@ -72,6 +74,8 @@ class ArtifactWriter:
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
+        if self._is_new and not any(self.out.iterdir()):
+            self.out.rmdir()
 
     def array(self, name: str, array: Array) -> None:
         """Keep one array as `name`.npy.
@@ -121,7 +125,12 @@ class ArtifactWriter:
         with beside.open("w", encoding="ascii") as stream:
             stream.write(f"{build_id}\n")
             _flush(stream.fileno())
-        previous = _current_id(self.out) if (self.out / CURRENT).exists() else None
+        try:
+            previous = _current_id(self.out)
+        except ArtifactError:
+            previous = None  # none yet, or damaged: this build mends it
+        if (self.out / CURRENT).is_dir():
+            shutil.rmtree(self.out / CURRENT)
         os.replace(beside, self.out / CURRENT)
         _flush_folder(self.out)
         self._clear(None if previous == build_id else {build_id, previous})
@@ -242,7 +251,9 @@ class ArtifactSet:
             raise DamagedArtifacts(f"{path} is not listed in the manifest; build the set again")
         try:
             array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError, SyntaxError, TypeError) as error:
+        except OSError as error:
+            raise DamagedArtifacts(f"{path} cannot be read: {error.strerror}; check its permissions") from error
+        except (ValueError, EOFError, SyntaxError, TypeError, TokenError) as error:
             raise DamagedArtifacts(f"{path} is not a plain array: {error}; build the set again") from error
         if array.dtype.name != entry.dtype or list(array.shape) != entry.shape or not array.flags.c_contiguous:
             raise DamagedArtifacts(
@@ -255,6 +266,19 @@ class ArtifactSet:
     def neighbours(self, model: str) -> Array:
         """int32 (n_items, depth), best first, -1 where there are fewer."""
         return self.array(f"{model}/neighbours")
+
+    def check_rows(self, rows: Array) -> None:
+        """Item rows read from a list are rows of the catalogue or -1; whoever uses them for look-ups asks first.
+
+        Raises
+        ------
+        DamagedArtifacts : some are not.
+        """
+        if rows.size and not (rows.min() >= -1 and rows.max() < self.manifest.counts.items):
+            raise DamagedArtifacts(
+                f"{self.folder}: a neighbour list names the item row {rows.max() if rows.max() > 0 else rows.min()}, "
+                f"outside 0 to {self.manifest.counts.items - 1}; run verify, then build the set again"
+            )
 
     def similarities(self, model: str) -> Array:
         """float32 (n_items, depth), the cosine of each neighbour."""

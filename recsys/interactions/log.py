@@ -154,7 +154,7 @@ class Interactions:
         columns = self.user_items.tocsc()[:, keep]
         catalogue = self.catalogue.iloc[keep].reset_index(drop=True)
         catalogue["listeners"] = np.diff(columns.indptr).astype(np.int32)
-        catalogue["plays"] = np.asarray(columns.sum(axis=0), dtype=np.float64).ravel()
+        catalogue["plays"] = np.asarray(columns.sum(axis=0, dtype=np.float64)).ravel()
         if "tags" not in catalogue:
             catalogue["tags"] = [[] for _ in range(len(catalogue))]
         order = np.lexsort(
@@ -169,8 +169,9 @@ class Interactions:
         has_plays = np.diff(user_items.indptr) > 0
         row_of = np.full(self.n_items, -1, np.int32)
         row_of[np.asarray(keep)[order]] = np.arange(len(keep), dtype=np.int32)
-        queues = self.queues.only(row_of)
         user_items = user_items[has_plays]
+        # Sets are read off the matrix, so that equal play counts go by item row; queues in order keep theirs.
+        queues = self.queues.only(row_of) if self.queues.ordered else listener_sets(user_items)
         dropped = {
             "items": self.n_items - len(keep),
             "listeners": int((~has_plays).sum()),
@@ -192,7 +193,8 @@ def sessions(user: IntArray, item: IntArray, time: npt.NDArray[np.int64], *, gap
 
     Plays that share a timestamp keep the order of the log; a log written newest first is turned round for that.
     """
-    newest_first = np.count_nonzero(np.diff(time) < 0) > np.count_nonzero(np.diff(time) > 0)
+    step = np.diff(time)[np.diff(user) == 0]
+    newest_first = np.count_nonzero(step < 0) > np.count_nonzero(step > 0)
     log_order = np.arange(len(time))
     order = np.lexsort((-log_order if newest_first else log_order, time, user))
     user, time = user[order], time[order]

@@ -50,6 +50,17 @@ class ReadReport:
                 f"or allow more with --max-bad-share"
             )
 
+    def take_in(self, beside: ReadReport) -> None:
+        """Name the files of another report, and what could not be used in them, without counting them as plays."""
+        self.files += beside.files
+        self.notes += beside.notes
+        if beside.bad:
+            self.notes.append(f"{Path(beside.source).name}: {beside.summary()}")
+
+    def note_missing_line_end(self, file: Path) -> None:
+        """The last line is whole as far as one can see, but nothing ends it."""
+        self.notes.append(f"{file.name}: the last line has no line end; had the file been cut, it would look so")
+
     def summary(self) -> str:
         """One line: rows read and bad rows by kind with the first example of each."""
         kinds = [f"{count:,} × {kind} (first: {self.examples[kind][0]})" for kind, count in self.bad.most_common()]

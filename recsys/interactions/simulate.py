@@ -58,6 +58,7 @@ FAVOURITES = 6
 ZIPF_EXPONENT = 0.8
 START = 1_704_067_200  # 2024-01-01 UTC
 LISTENERS_PER_CHUNK = 5_000
+MOST_A_PERSON = 1_000
 
 Append = Callable[[pa.Table], object]
 
@@ -83,10 +84,9 @@ class Simulation:
             raise ParameterError(f"{self.n_listeners} listeners; there must be at least 1")
         if self.n_items is not None and self.n_items < FEWEST_ITEMS:
             raise ParameterError(f"{self.n_items} items; there must be at least {FEWEST_ITEMS}, one an era and scene")
-        if self.mean_sessions < 1 or self.mean_plays < 2:
-            raise ParameterError(
-                f"{self.mean_sessions} sessions of {self.mean_plays} plays; there must be at least 1 of 2"
-            )
+        for what, mean in (("sessions a listener", self.mean_sessions), ("plays a session", self.mean_plays)):
+            if not 2 <= mean <= MOST_A_PERSON:
+                raise ParameterError(f"{mean} {what} on average; there must be 2 to {MOST_A_PERSON:,}")
         if self.seed < 0:
             raise ParameterError(f"seed is {self.seed}; it must be at least 0")
 
@@ -180,16 +180,6 @@ def write(simulation: Simulation, path: Path, on_listeners: Callable[[int], None
     if path.suffix not in (".csv", ".tsv", ".parquet"):
         raise ParameterError(f"{path} does not end in .csv, .tsv or .parquet")
     path.parent.mkdir(parents=True, exist_ok=True)
-    artists = catalogue(simulation.n_items)
-    described = artists.rename(columns={"item_id": "item"}).assign(tags=artists["scene"])
-    described.to_csv(path.with_suffix(".items.csv"), index=False)
-    card = {
-        "title": f"simulated: {simulation.n_listeners:,} invented listeners of {len(artists):,} artists",
-        "simulated": True,
-        "listeners": simulation.n_listeners,
-        "seed": simulation.seed,
-    }
-    path.with_suffix(".source.json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
     written = 0
     with ExitStack() as stack:
         append: Append | None = None
@@ -200,6 +190,16 @@ def write(simulation: Simulation, path: Path, on_listeners: Callable[[int], None
             written += table.num_rows
             if on_listeners:
                 on_listeners(LISTENERS_PER_CHUNK)
+    artists = catalogue(simulation.n_items)
+    described = artists.rename(columns={"item_id": "item"}).assign(tags=artists["scene"])
+    described.to_csv(path.with_suffix(".items.csv"), index=False)
+    card = {
+        "title": f"simulated: {simulation.n_listeners:,} invented listeners of {len(artists):,} artists",
+        "simulated": True,
+        "listeners": simulation.n_listeners,
+        "seed": simulation.seed,
+    }
+    path.with_suffix(".source.json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
     return written
 
 

@@ -21,7 +21,6 @@ from recsys.interactions.report import ReadReport
 
 BLOCK_BYTES = 8 << 20
 SNIFF_BYTES = 1 << 16
-DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 COMPRESSED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"(\xb5/\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 UTF8_BOM = b"\xef\xbb\xbf"
 
@@ -47,10 +46,10 @@ def open_text(path: Path) -> BinaryIO:
         raise InputError("is a folder; name the file", file=path)
     try:
         stream = path.open("rb")
+        start = stream.read(SNIFF_BYTES)
+        stream.seek(0)
     except OSError as error:
-        raise InputError(f"cannot be opened: {error.strerror}", file=path) from error
-    start = stream.read(SNIFF_BYTES)
-    stream.seek(0)
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
     problem = None
     if not start.strip():
         problem = "is empty" if len(start) < SNIFF_BYTES else "starts with 64 KiB of white space"
@@ -60,6 +59,8 @@ def open_text(path: Path) -> BinaryIO:
         problem = f"is {packer}-compressed; unpack it first"
     elif start.count(b"\0") > len(start) / 100:
         problem = "holds NUL bytes; it looks binary, not text"
+    elif b"\r" in start and b"\n" not in start:
+        problem = "has the line ends of old Macs (CR alone); save it with LF or CRLF"
     if problem:
         stream.close()
         raise InputError(problem, file=path)
@@ -172,7 +173,7 @@ def _parse(
                 "the last line is incomplete and has no line end, so the file was cut; fetch it again",
                 file=path, line=int(lines[-1]),
             )  # fmt: skip
-        report.notes.append(f"{path.name}: the last line has no line end; had the file been cut, it would look so")
+        report.note_missing_line_end(path)
     return Block(table, np.delete(lines, wrong_width) if wrong_width else lines)
 
 

@@ -19,7 +19,7 @@ LONGEST_SENTENCE = 10_000
 class Word2vecParams(BaseModel):
     """Parameters of skip-gram with negative sampling."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     vector_size: int = Field(50, ge=1, le=2000, description="length of a vector")
     window: int = Field(5, ge=1, le=LONGEST_SENTENCE, description="plays to either side that count as context")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 
 from recsys.analysis.search import NameIndex
@@ -15,6 +17,14 @@ from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, Uns
 from recsys.ui.controls import as_text, set_picker
 
 DEFAULT_ROOT = "artifacts"
+
+
+def explained(run: Callable[[], None]) -> None:
+    """Run a page; damage that shows only while it draws is put in words like any other."""
+    try:
+        run()
+    except ArtifactError as error:
+        _explain(str(st.session_state.get("set", "")), error)
 
 
 def artifacts_root() -> Path:
@@ -66,8 +76,9 @@ def _enter_through_app() -> None:
 
     A server takes a folder named pages/ for its older kind of multipage app until app.py has called st.navigation once.
     So the first visitor of a fresh server who follows a link to a page would see it without navigation and style.
+    Streamlit's AppTest plays a fresh server at every run; running again there would swallow clicks.
     """
-    if getattr(PagesManager, "uses_pages_directory", False):
+    if getattr(PagesManager, "uses_pages_directory", False) and not config.get_option("global.appTest"):
         PagesManager.uses_pages_directory = False
         st.rerun()
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from recsys.analysis.side_by_side import compare_neighbours, headline
 from recsys.artifacts.store import ArtifactSet
-from recsys.errors import ParameterError
+from recsys.errors import DamagedArtifacts, ParameterError
 from recsys.models.vectors import ItemVectors
 
 
@@ -73,3 +74,12 @@ def test_headline_says_what_to_make_of_it(small_artifacts: ArtifactSet) -> None:
     assert "built with one replicate" in headline(replace(view, noise_floor={"als": None, "word2vec": None}))
     empty = {**view.lists, "word2vec": view.lists["word2vec"].head(0)}
     assert "Word2vec has no vector" in headline(replace(view, lists=empty))
+
+
+def test_a_list_that_names_no_item_is_damage(small_set: Path) -> None:
+    path = ArtifactSet.open(small_set).folder / "als" / "neighbours.npy"
+    lists = np.load(path)
+    lists[:] = 1_000_000
+    np.save(path, lists)
+    with pytest.raises(DamagedArtifacts, match="names the item row 1000000"):
+        compare_neighbours(ArtifactSet.open(small_set), 0, n=5)

@@ -242,3 +242,31 @@ def test_publish_that_fails_at_any_call_leaves_a_whole_set_in_use(
     assert failing > 1
     assert current(small_set).name == new
     assert not list(small_set.glob(f"{store.BUILDING}*"))
+
+
+@pytest.mark.parametrize("text", ["garbage\n", "", None])
+def test_a_damaged_current_is_mended_by_the_next_build(small_set: Path, text: str | None) -> None:
+    (small_set / "CURRENT").unlink()
+    if text is None:
+        (small_set / "CURRENT").mkdir()
+    else:
+        (small_set / "CURRENT").write_text(text)
+    assert publish_again(small_set, 11) == current(small_set).name
+    assert ArtifactSet.open(small_set).problems() == []
+
+
+def test_a_header_that_numpy_stumbles_over_is_damage_not_a_crash(small_set: Path) -> None:
+    path = current(small_set) / "als" / "vectors.npy"
+    content = path.read_bytes()
+    rng = random.Random(3)
+    for at in range(128):
+        path.write_bytes(content[:at] + bytes([content[at] ^ rng.randrange(1, 256)]) + content[at + 1 :])
+        with contextlib.suppress(DamagedArtifacts):
+            ArtifactSet.open(small_set)
+        assert verify(small_set)
+
+
+def test_a_failed_build_leaves_no_empty_folder_behind(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), ArtifactWriter(tmp_path / "new"):
+        raise RuntimeError
+    assert not (tmp_path / "new").exists()

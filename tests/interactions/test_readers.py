@@ -226,7 +226,7 @@ def test_queues_are_kept_in_order(tmp_path: Path, text: str, queues: list[str]) 
 
 def test_queues_with_another_delimiter_are_not_taken_for_long_names(tmp_path: Path) -> None:
     file = write(tmp_path / "queues.txt", "a;b;c\nb;a\n")
-    with pytest.raises(InputError, match="none of 2 lines holds two items.*--delimiter semicolon"):
+    with pytest.raises(InputError, match="looks separated by semicolon: pass --delimiter semicolon"):
         read("queues", file)
 
 
@@ -244,3 +244,141 @@ def test_lastfm_2k_has_its_published_size(real_data: Path) -> None:
     assert np.count_nonzero(log.catalogue["listeners"] == 1) / log.n_items == pytest.approx(0.61, abs=0.005)
     assert sum('"' in name for name in log.catalogue["name"]) == 16
     assert log.with_min_listeners(5).n_items == 2_828
+
+
+def test_one_odd_time_costs_one_row_not_the_block(tmp_path: Path) -> None:
+    rows = "".join(f"u{k},i{k % 9},2024-01-01T00:{k:02d}:00Z\n" for k in range(50))
+    log = read("events", write(tmp_path / "log.csv", f"user,item,timestamp\n{rows}u,i,inf\nu,i,1704067200\n"))
+    assert dict(log.report.bad) == {"time that cannot be read": 1}
+    assert "line 52" in log.report.examples["time that cannot be read"][0]
+
+
+def test_dates_without_dashes_are_dates(tmp_path: Path) -> None:
+    rows = "u,a,20240101\nu,b,20240220\nv,b,20241399\n"
+    file = write(tmp_path / "log.csv", f"user,item,timestamp\n{rows}")
+    log = read("events", file, ReadOptions(max_bad_share=0.5))
+    assert dict(log.report.bad) == {"time that cannot be read": 1}
+    assert lines(log) == ["a", "b"]
+
+
+def test_tied_times_do_not_look_across_listeners(tmp_path: Path) -> None:
+    rows = [f"{user},{item},2024-01-0{day}" for user, day in (("a", 3), ("b", 2), ("c", 1)) for item in ("x", "y", "z")]
+    log = read("events", write(tmp_path / "log.csv", "user,item,timestamp\n" + "\n".join(rows) + "\n"))
+    assert lines(log) == ["x>y>z"] * 3
+
+
+def test_sets_of_equal_counts_go_by_item_row(tmp_path: Path) -> None:
+    log = read("events", write(tmp_path / "log.csv", "user,item\na,z\na,y\na,x\nb,x\nb,y\nc,x\n"))
+    assert lines(log) == ["x>y>z", "x>y", "x"]
+
+
+def test_a_later_name_is_taken_when_the_first_row_has_none(tmp_path: Path) -> None:
+    log = read("events", write(tmp_path / "log.csv", "user,item,name\na,x,\nb,x,Foo\nb,x,Bar\na,y, \n"))
+    assert log.catalogue.set_index("item_id")["name"].to_dict() == {"x": "Foo", "y": "y"}
+
+
+def test_a_folder_is_read_whole_with_what_describes_each_file(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", "user,item\nu,x\nv,x\n")
+    write(tmp_path / "B.CSV", "user,item\nu,y\nv,y\n")
+    write(tmp_path / "a.items.csv", "item,name,tags\nx,X,rock\n")
+    write(tmp_path / "B.items.csv", "item,name,tags\ny,,jazz\n")
+    write(tmp_path / "a.source.json", '{"title": "made up", "simulated": true}')
+    write(tmp_path / "B.source.json", '{"title": "real"}')
+    write(tmp_path / "notes.txt", "hello")
+    log = read("events", tmp_path)
+    items = log.catalogue.set_index("item_id")
+    assert items["tags"].to_dict() == {"x": ["rock"], "y": ["jazz"]}
+    assert items["name"].to_dict() == {"x": "X", "y": "y"}
+    assert log.report.simulated, "one simulated file makes the whole log simulated"
+    assert any("notes.txt" in note for note in log.report.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("log.items.csv", "item,name,name\nx,q,r\n"), ("log.items.csv", "name\nx\n"), ("log.source.json", "[]"),
+        ("log.source.json", "[" * 100_000), ("log.source.json", "{"),
+    ],
+)  # fmt: skip
+def test_a_damaged_description_is_named(tmp_path: Path, name: str, content: str) -> None:
+    write(tmp_path / name, content)
+    with pytest.raises(InputError, match=name):
+        read("events", write(tmp_path / "log.csv", "user,item\nu,a\nu,b\n"))
+
+
+def test_a_description_without_rows_or_with_our_own_columns_changes_nothing(tmp_path: Path) -> None:
+    file = write(tmp_path / "log.csv", "user,item\nu,a\nv,a\nu,b\n")
+    write(tmp_path / "log.items.csv", "item,name\n")
+    assert read("events", file).catalogue["name"].tolist() == ["a", "b"]
+    write(tmp_path / "log.items.csv", "item,listeners,plays\na,99,99\n")
+    assert read("events", file).catalogue["listeners"].tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Daft Punk;ABBA\nABBA;Daft Punk\n", "looks separated by semicolon"),
+        ("Earth, Wind & Fire|ABBA\nABBA|Queen\n", "looks separated by pipe"),
+        ('["a", "b"]\n["b"]\n', "looks like JSON"),
+        ("user,item\nu,a\n", "use the reader events"),
+        ("a b\rb c\r", "line ends of old Macs"),
+    ],
+)
+def test_what_is_no_queue_file_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        read("queues", write(tmp_path / "queues.txt", text))
+
+
+def test_a_comma_now_and_then_is_part_of_a_name(tmp_path: Path) -> None:
+    assert lines(read("queues", write(tmp_path / "q.txt", "a b c\nd, e f\na b\nf a\n")))[1] == "d,>e>f"
+
+
+def test_queues_without_a_last_line_end_are_noted(tmp_path: Path) -> None:
+    assert any("no line end" in n for n in read("queues", write(tmp_path / "q.txt", "a b\nb c\nc Radioh")).report.notes)
+
+
+def test_lastfm_2k_blames_the_file_that_is_wrong(hetrec: Path) -> None:
+    content = (hetrec / "artists.dat").read_bytes().replace("Sigur Rós".encode(), b"Sigur R\xf3s")
+    rows = b"".join(b"%d\tx\tu\tp\n" % n for n in range(100, 130))
+    write(hetrec / "artists.dat", content + rows)
+    with pytest.raises(InputError, match=r"artist '8' is not among.*not UTF-8.*artists.dat, line 3"):
+        read("lastfm-2k", hetrec)
+
+
+def test_lastfm_2k_counts_bad_rows_of_plays_alone_as_bad_plays(hetrec: Path) -> None:
+    with (hetrec / "artists.dat").open("ab") as stream:
+        stream.write(b"".join(b"%d\tx\tu\tp\n" % n for n in range(100, 130)) + b"200\tb\xff\tu\tp\n")
+    report = read("lastfm-2k", hetrec).report
+    assert (report.rows, report.bad.total()) == (4, 0)
+    assert any("artists.dat" in note and "not UTF-8" in note for note in report.notes)
+
+
+def test_lastfm_2k_with_tags_that_have_no_names_is_refused(hetrec: Path) -> None:
+    write(hetrec / "tags.dat", "tagID\ttagValue\r\n9\tother\r\n")
+    with pytest.raises(InputError, match="4 of 4 tag assignments name a tag that is not in tags.dat"):
+        read("lastfm-2k", hetrec)
+
+
+def test_lastfm_2k_adds_up_repeated_rows_and_says_so(hetrec: Path) -> None:
+    with (hetrec / "user_artists.dat").open("ab") as stream:
+        stream.write(b"1\t7\t5\r\n")
+    log = read("lastfm-2k", hetrec)
+    assert log.catalogue.set_index("item_id").loc["7", "plays"] == 10
+    assert any("1 rows repeat" in note for note in log.report.notes)
+
+
+@pytest.mark.parametrize("kind", ["nanoseconds", "latin-1"])
+def test_parquet_columns_that_are_not_plain(tmp_path: Path, kind: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "log.parquet"
+    if kind == "nanoseconds":
+        times = pa.array([1704067200123456789, 1704067260000000001], pa.timestamp("ns", "UTC"))
+        pq.write_table(pa.table({"user": ["u", "u"], "item": ["a", "b"], "timestamp": times}), path)
+        assert lines(read("events", path)) == ["a>b"]
+    else:
+        names = pa.array([b"caf\xe9", b"x"], pa.binary()).view(pa.string())
+        pq.write_table(pa.table({"user": ["u", "u"], "item": names}), path)
+        with pytest.raises(InputError, match="column item"):
+            read("events", path)

@@ -13,7 +13,7 @@ from recsys.analysis.side_by_side import compare_neighbours, headline
 from recsys.artifacts.store import ArtifactSet
 from recsys.config import BuildConfig
 from recsys.pipeline import build
-from tests.pages.conftest import Open, texts
+from tests.pages.conftest import ROOT, Open, texts
 
 Catalogue = list[tuple[str, str]]
 
@@ -120,6 +120,18 @@ def test_damaged_artifacts_are_explained_not_thrown(open_page: Open, small_set: 
     assert "is damaged" in texts(at)
     assert "neighbours.npy" in texts(at)
     assert "python -m recsys verify" in texts(at)
+
+
+def test_damage_that_shows_while_a_page_draws_is_explained_too(
+    small_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ArtifactSet.open(small_set).folder / "agreement.parquet"
+    path.write_bytes(b"x" * path.stat().st_size)
+    monkeypatch.setenv("RECSYS_ARTIFACTS", str(small_set.parent))
+    at = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
+    assert not at.exception
+    assert "is damaged" in texts(at)
+    assert "agreement.parquet" in texts(at)
 
 
 def test_another_schema_version_is_explained(open_page: Open, small_set: Path) -> None:

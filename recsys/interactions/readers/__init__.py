@@ -1,0 +1,41 @@
+"""One reader a format, each path → `Interactions`. Bad rows are counted and reported, never silently dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from recsys.errors import InputError, ParameterError
+from recsys.interactions.log import Interactions
+from recsys.interactions.readers.events import read_events
+from recsys.interactions.readers.lastfm import read_lastfm_2k
+from recsys.interactions.readers.options import ReadOptions
+from recsys.interactions.readers.queues import read_queues
+
+__all__ = ["READERS", "ReadOptions", "Reader", "read"]
+
+Reader = Callable[[Path, ReadOptions], Interactions]
+READERS: dict[str, Reader] = {
+    "lastfm-2k": read_lastfm_2k,
+    "events": read_events,
+    "queues": read_queues,
+}
+
+
+def read(reader: str, path: Path, options: ReadOptions | None = None) -> Interactions:
+    """Read `path` with the reader of that name.
+
+    Raises
+    ------
+    ParameterError : there is no such reader.
+    InputError : the input is missing, damaged, or not of this format.
+    """
+    if reader not in READERS:
+        raise ParameterError(f"there is no reader {reader!r}; choose one of {', '.join(READERS)}")
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        raise InputError("does not exist; check --input", file=path) from error
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    return READERS[reader](path, options or ReadOptions())

@@ -1,0 +1,25 @@
+"""How to read; each reader uses what applies to its format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recsys.interactions.log import SESSION_GAP_MINUTES
+from recsys.interactions.report import MAX_BAD_SHARE
+from recsys.interactions.tabular import BytesRead
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """Settings of a reading.
+
+    session_gap_minutes : a longer pause than this starts a new queue.
+    delimiter : between the fields or items of a line; None takes the format's own.
+    max_bad_share : refuse the input when more than this share of its rows cannot be used.
+    on_bytes : told how many bytes were read, for progress.
+    """
+
+    session_gap_minutes: float = SESSION_GAP_MINUTES
+    delimiter: str | None = None
+    max_bad_share: float = MAX_BAD_SHARE
+    on_bytes: BytesRead | None = None

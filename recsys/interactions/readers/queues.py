@@ -1,0 +1,92 @@
+"""One queue of items a line: sessions, playlists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recsys.config import DELIMITERS
+from recsys.errors import InputError
+from recsys.interactions.log import Interactions
+from recsys.interactions.readers.options import ReadOptions
+from recsys.interactions.report import ReadReport
+from recsys.interactions.tabular import SNIFF_BYTES, UTF8_BOM, open_text
+
+
+def read_queues(path: Path, options: ReadOptions) -> Interactions:
+    """Text, one queue of items a line, in the order they were played; each line stands for one listener.
+
+    Items are separated by `delimiter`, or else by what the first lines show: tabs if there is one, commas if they stand
+    in at least half of the lines, else spaces.
+
+    Raises
+    ------
+    InputError : the lines look as if they were separated by something else, or none holds two items.
+    """
+    report = ReadReport(source=str(path), reader="queues", title=path.stem, files=[path])
+    items: dict[str, int] = {}
+    played: list[int] = []
+    lengths: list[int] = []
+    ended = True
+    with open_text(path) as stream:
+        start = stream.read(SNIFF_BYTES).removeprefix(UTF8_BOM)
+        stream.seek(0)
+        delimiter = options.delimiter or _delimiter(start, path)
+        for number, raw in enumerate(stream, 1):
+            if options.on_bytes:
+                options.on_bytes(len(raw))
+            ended = raw.endswith(b"\n")
+            line = (raw.removeprefix(UTF8_BOM) if number == 1 else raw).rstrip(b"\r\n")
+            if not line.strip():
+                continue
+            report.rows += 1
+            try:
+                text = line.decode()
+            except UnicodeDecodeError:
+                report.skip("not UTF-8", file=path, line=number, text=line.decode("utf-8", "replace"))
+                continue
+            if "\0" in text or "\r" in text:
+                kind = "NUL byte" if "\0" in text else "carriage return inside a line"
+                report.skip(kind, file=path, line=number, text=text)
+                continue
+            parts = text.split() if delimiter == " " else text.split(delimiter)
+            queue = [item for part in parts if (item := part.strip())]
+            if not queue:
+                report.skip("no item on the line", file=path, line=number, text=text)
+                continue
+            played.extend(items.setdefault(item, len(items)) for item in queue)
+            lengths.append(len(queue))
+    report.refuse_if_mostly_bad(options.max_bad_share)
+    if max(lengths, default=0) < 2:
+        others = [word for word, other in DELIMITERS.items() if other != delimiter and other.encode() in start]
+        hint = f"; the file holds {' and '.join(others)}: pass --delimiter {others[0]}" if others else ""
+        word = next((word for word, known in DELIMITERS.items() if known == delimiter), repr(delimiter))
+        raise InputError(f"none of {len(lengths):,} lines holds two items separated by {word}{hint}", file=path)
+    if not ended:
+        report.note_missing_line_end(path)
+    return Interactions.from_plays(
+        user=np.repeat(np.arange(len(lengths)), lengths), item=np.array(played, np.int32), plays=None,
+        items=pd.DataFrame({"item_id": list(items), "name": list(items)}), n_users=len(lengths), report=report,
+        queue_offsets=np.concatenate([[0], np.cumsum(lengths)]),
+    )  # fmt: skip
+
+
+def _delimiter(start: bytes, path: Path) -> str:
+    """What separates items in the file's first lines."""
+    lines = [line for line in start.split(b"\n") if line.strip()]
+    if lines[0].lstrip()[:1] in (b"{", b"["):
+        raise InputError("looks like JSON, not like queues of items", file=path, line=1)
+    header = set(lines[0].decode("utf-8", "replace").strip().replace("\t", ",").split(","))
+    if {"user", "item"} <= header:
+        raise InputError("has the header of an event table; use the reader events", file=path, line=1)
+    if b"\t" in start:
+        return "\t"
+    share = {word: sum(DELIMITERS[word].encode() in line for line in lines) / len(lines) for word in DELIMITERS}
+    likely = max(("comma", "semicolon", "pipe"), key=lambda word: share[word])
+    if share[likely] < 0.5:
+        return " "
+    if likely != "comma":
+        raise InputError(f"looks separated by {likely}: pass --delimiter {likely}, or --delimiter space", file=path)
+    return ","
