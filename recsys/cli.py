@@ -83,7 +83,7 @@ def build(
         Path | None, typer.Option(readable=False, help="TOML file with settings; options win over it")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="of everything random [default: 0]")] = None,
-    replicates: Annotated[int | None, typer.Option(help="fits of each model [default: 4]")] = None,
+    replicates: Annotated[int | None, typer.Option(help="fits of each model [default: 4, large data 2]")] = None,
     min_listeners: Annotated[int | None, typer.Option(help="items with fewer are left out [default: 5]")] = None,
     delimiter: Annotated[str | None, typer.Option(help="tab, comma, semicolon, pipe, space or a character")] = None,
     session_gap: Annotated[float | None, typer.Option(help="minutes of pause that end a queue [default: 30]")] = None,
@@ -155,7 +155,9 @@ def neighbours(
 @app.command()
 def verify(artifacts: Artifacts, as_json: Json = False) -> None:
     """Check every byte of an artifact set against the digests in its manifest."""
-    problems = verify_artifacts(artifacts)
+    with _progress(quiet=as_json) as progress:
+        progress.stage("checking every byte", _bytes_below(artifacts))
+        problems = verify_artifacts(artifacts, progress.advance)
     if as_json:
         _print_json({"sound": not problems, "problems": problems})
     elif problems:
@@ -202,6 +204,10 @@ def simulate(
             f"python -m recsys build events --input {escape(str(out_))} --out artifacts/NAME",
             soft_wrap=True,
         )
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 class _Bars:

@@ -29,7 +29,12 @@ class BuildConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
-    replicates: int = Field(4, ge=1, le=64, description="fits of each model; 2 or more give a noise floor")
+    replicates: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="fits of each model; 2 or more give a noise floor; default 4, and 2 for large data",
+    )
     min_listeners: int = Field(5, ge=1, description="items with fewer leave the catalogue of both models")
     session_gap_minutes: float = Field(30.0, gt=0, description="a longer pause starts a new queue")
     max_bad_share: float = Field(0.1, ge=0, le=1, description="refuse input with a larger share of unusable rows")

@@ -33,6 +33,7 @@ from recsys.models.vectors import ItemVectors
 
 SUMMARY_N = 10
 SUMMARY_MIN_LISTENERS = 10
+LARGE_FROM = 5_000_000  # (listener, item) pairs
 MODEL_TITLES = {"als": "ALS", "word2vec": "Word2vec"}
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "implicit", "gensim", "pynndescent")
 
@@ -74,7 +75,8 @@ def build(reader: str, source: Path, out: Path, config: BuildConfig, progress: P
         by_data = word2vec.data_defaults(interactions.queues)
         word2vec_params = validated(word2vec.Word2vecParams, {**by_data, **config.word2vec}, "word2vec")
         _keep_interactions(writer, interactions)
-        als_fits, word2vec_fits = _fit(interactions, als_params, word2vec_params, config, stages)
+        count = config.replicates or default_replicates(interactions)
+        als_fits, word2vec_fits = _fit(interactions, als_params, word2vec_params, count, config.seed, stages)
         vectors = {
             "als": ItemVectors.consensus([fit.item_factors for fit in als_fits]),
             "word2vec": ItemVectors.consensus([fit.vectors for fit in word2vec_fits]),
@@ -124,6 +126,11 @@ def build(reader: str, source: Path, out: Path, config: BuildConfig, progress: P
             )
         build_id = writer.publish(manifest)
     return ArtifactSet.open(out / build_id)
+
+
+def default_replicates(interactions: Interactions) -> int:
+    """Four fits of each model, which a verdict on a single item needs; two where four would take hours."""
+    return 4 if interactions.user_items.nnz < LARGE_FROM else 2
 
 
 class _Stages:
@@ -177,14 +184,12 @@ def _fit(
     interactions: Interactions,
     als_params: als.AlsParams,
     word2vec_params: word2vec.Word2vecParams,
-    config: BuildConfig,
+    count: int,
+    seed: int,
     stages: _Stages,
 ) -> tuple[list[als.AlsFit], list[word2vec.Word2vecFit]]:
     # One stream of random numbers a fit: adding replicates leaves the first ones as they were.
-    als_seeds, word2vec_seeds = (
-        np.random.SeedSequence([config.seed, model]).spawn(config.replicates) for model in (0, 1)
-    )
-    count = config.replicates
+    als_seeds, word2vec_seeds = (np.random.SeedSequence([seed, model]).spawn(count) for model in (0, 1))
     advance = stages.progress.advance
     stop = threading.Event()
 
@@ -195,16 +200,16 @@ def _fit(
 
     with stages("fit_als", f"fitting ALS, {count} replicates", count * als_params.iterations):
         als_fits = [
-            als.fit(interactions, als_params, np.random.default_rng(seed), lambda: advance(1)) for seed in als_seeds
+            als.fit(interactions, als_params, np.random.default_rng(own), lambda: advance(1)) for own in als_seeds
         ]
     with stages("fit_word2vec", f"fitting Word2vec, {count} replicates", count * word2vec_params.epochs):
         # A fit with one worker is repeatable; replicates side by side keep the other cores busy all the same.
         word2vec_fits = _side_by_side(
             [
-                lambda seed=seed: word2vec.fit(  # type: ignore[misc]
-                    interactions, word2vec_params, np.random.default_rng(seed), on_epoch
+                lambda own=own: word2vec.fit(  # type: ignore[misc]
+                    interactions, word2vec_params, np.random.default_rng(own), on_epoch
                 )
-                for seed in word2vec_seeds
+                for own in word2vec_seeds
             ],
             workers=max(1, (os.cpu_count() or 1) // word2vec_params.workers),
             stop=stop,
@@ -239,8 +244,8 @@ def _graphs(
     shallow = _replicate_depth(config, interactions)
     n = _summary_n(config, interactions)
     title = MODEL_TITLES[name]
-    subsets = {str(r): vectors.only([r]) for r in range(config.replicates)} if config.replicates > 1 else {}
-    if config.replicates > 1:
+    subsets = {str(r): vectors.only([r]) for r in range(vectors.n_replicates)} if vectors.n_replicates > 1 else {}
+    if vectors.n_replicates > 1:
         subsets.update(zip(("half_a", "half_b"), vectors.halves(), strict=True))
 
     def graph_of(each: ItemVectors, list_depth: int) -> NeighbourGraph:
@@ -258,8 +263,8 @@ def _graphs(
             lists[subset] = graph_of(own, shallow).neighbours
             writer.array(f"{name}/replicates/{subset}", lists[subset])
         exact = interactions.n_items < config.exact_below
-        recall = 1.0 if exact else recall_on_sample(graph, vectors.vectors, n, rng)
-    singles = [lists[str(r)] for r in range(len(subsets) and config.replicates)]
+        recall = recall_on_sample(graph, vectors.vectors, n, rng)
+    singles = [lists[str(r)] for r in range(len(subsets) and vectors.n_replicates)]
     halves = [lists[half] for half in ("half_a", "half_b")] if subsets else []
     tags = interactions.catalogue["tags"]
     share = tag_share(
@@ -270,7 +275,7 @@ def _graphs(
     entry = ModelEntry(
         title=title,
         params=params,
-        n_replicates=config.replicates,
+        n_replicates=vectors.n_replicates,
         repeatable=repeatable,
         repeatable_note=note,
         items_missing=int((~vectors.present).sum()),

