@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from recsys.errors import InputError
@@ -33,12 +33,17 @@ class ReadReport:
     title: str = ""
     simulated: bool = False
 
-    def skip(self, kind: str, *, file: Path, line: int, text: str, count: int = 1) -> None:
+    def add_file(self, path: Path) -> None:
+        """Name a file that was read; members of one archive name it once."""
+        if path not in self.files:
+            self.files.append(path)
+
+    def skip(self, kind: str, *, file: str, line: int, text: str, count: int = 1) -> None:
         """Count `count` skipped rows of one kind and keep the first few as examples."""
         self.bad[kind] += count
         shown = self.examples.setdefault(kind, [])
         if len(shown) < EXAMPLES_PER_KIND:
-            shown.append(f"{file.name}, line {line}: {text[:EXAMPLE_CHARACTERS]!r}")
+            shown.append(f"{PurePath(file).name}, line {line}: {text[:EXAMPLE_CHARACTERS]!r}")
 
     def refuse_if_mostly_bad(self, max_bad_share: float = MAX_BAD_SHARE) -> None:
         """Raise InputError when more than `max_bad_share` of the rows could not be used."""
@@ -57,9 +62,11 @@ class ReadReport:
         if beside.bad:
             self.notes.append(f"{Path(beside.source).name}: {beside.summary()}")
 
-    def note_missing_line_end(self, file: Path) -> None:
+    def note_missing_line_end(self, file: str) -> None:
         """The last line is whole as far as one can see, but nothing ends it."""
-        self.notes.append(f"{file.name}: the last line has no line end; had the file been cut, it would look so")
+        self.notes.append(
+            f"{PurePath(file).name}: the last line has no line end; had the file been cut, it would look so"
+        )
 
     def summary(self) -> str:
         """One line: rows read and bad rows by kind with the first example of each."""

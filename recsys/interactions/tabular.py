@@ -6,10 +6,8 @@ span lines) is taken out and counted line by line before it sees a block, so row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +15,10 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from recsys.errors import InputError
+from recsys.interactions.inputs import UTF8_BOM, Input
 from recsys.interactions.report import ReadReport
 
-BLOCK_BYTES = 8 << 20
-SNIFF_BYTES = 1 << 16
-COMPRESSED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"(\xb5/\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
-UTF8_BOM = b"\xef\xbb\xbf"
-
-BytesRead = Callable[[int], None]
+BLOCK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -35,47 +29,8 @@ class Block:
     lines: npt.NDArray[np.int64]
 
 
-def open_text(path: Path) -> BinaryIO:
-    """Open a text file for reading bytes.
-
-    Raises
-    ------
-    InputError : it is missing, empty, compressed, or not text.
-    """
-    if path.is_dir():
-        raise InputError("is a folder; name the file", file=path)
-    try:
-        stream = path.open("rb")
-        start = stream.read(SNIFF_BYTES)
-        stream.seek(0)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    problem = None
-    if not start.strip():
-        problem = "is empty" if len(start) < SNIFF_BYTES else "starts with 64 KiB of white space"
-    elif start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        problem = "is UTF-16; save it as UTF-8"
-    elif packer := next((name for magic, name in COMPRESSED.items() if start.startswith(magic)), None):
-        problem = f"is {packer}-compressed; unpack it first"
-    elif start.count(b"\0") > len(start) / 100:
-        problem = "holds NUL bytes; it looks binary, not text"
-    elif b"\r" in start and b"\n" not in start:
-        problem = "has the line ends of old Macs (CR alone); save it with LF or CRLF"
-    if problem:
-        stream.close()
-        raise InputError(problem, file=path)
-    return stream
-
-
-def header_fields(path: Path, delimiter: str) -> list[str]:
-    """The column names in a file's first line, unquoted."""
-    with open_text(path) as stream:
-        first = stream.readline(SNIFF_BYTES).removeprefix(UTF8_BOM).rstrip(b"\r\n")
-    return [name.strip().strip('"') for name in first.decode("utf-8", "replace").split(delimiter)]
-
-
 def read_blocks(
-    path: Path,
+    source: Input,
     columns: Sequence[str],
     *,
     delimiter: str,
@@ -84,7 +39,6 @@ def read_blocks(
     quoting: bool = False,
     encoding: str = "utf-8",
     must_end_with_newline: bool = False,
-    on_bytes: BytesRead | None = None,
 ) -> Iterator[Block]:
     """Yield the file's rows as tables of string columns named `columns`, in file order.
 
@@ -95,36 +49,35 @@ def read_blocks(
     ------
     InputError : the file is not text, or was cut inside its last row.
     """
-    report.files.append(path)
+    report.add_file(source.path)
+    source.check_is_text()
+    stream = source.stream
     line = 1
-    with open_text(path) as stream:
-        if header:
-            stream.readline()
-            line = 2
-        rest = b""
-        while True:
-            read = stream.read(BLOCK_BYTES)
-            if on_bytes:
-                on_bytes(len(read))
-            if read and b"\n" not in read and len(rest) + len(read) > BLOCK_BYTES:
-                raise InputError(f"one line is longer than {BLOCK_BYTES:,} bytes", file=path, line=line)
-            block, newline, tail = (rest + read).rpartition(b"\n")
-            if not read:
-                block, newline, tail = tail, b"", b""
-            if line == 1:
-                block = block.removeprefix(UTF8_BOM)
-            rest = tail
-            if block or newline:
-                n_lines = block.count(b"\n") + 1
-                cut = not read and bool(block.strip())
-                if cut and must_end_with_newline:
-                    raise InputError(
-                        "the last line has no line end, so the file was cut; fetch it again", file=path, line=line
-                    )
-                yield _parse(block, line, columns, delimiter, quoting, encoding, path, report, cut)
-                line += n_lines
-            if not read:
-                return
+    if header:
+        stream.readline()
+        line = 2
+    rest = b""
+    while True:
+        read = stream.read(BLOCK_BYTES)
+        if read and b"\n" not in read and len(rest) + len(read) > BLOCK_BYTES:
+            raise InputError(f"one line is longer than {BLOCK_BYTES:,} bytes", file=source.name, line=line)
+        block, newline, tail = (rest + read).rpartition(b"\n")
+        if not read:
+            block, newline, tail = tail, b"", b""
+        if line == 1:
+            block = block.removeprefix(UTF8_BOM)
+        rest = tail
+        if block or newline:
+            n_lines = block.count(b"\n") + 1
+            cut = not read and bool(block.strip())
+            if cut and must_end_with_newline:
+                raise InputError(
+                    "the last line has no line end, so the file was cut; fetch it again", file=source.name, line=line
+                )
+            yield _parse(block, line, columns, delimiter, quoting, encoding, source.name, report, cut)
+            line += n_lines
+        if not read:
+            return
 
 
 def _parse(
@@ -134,13 +87,13 @@ def _parse(
     delimiter: str,
     quoting: bool,
     encoding: str,
-    path: Path,
+    where: str,
     report: ReadReport,
     last_line_is_cut: bool,
 ) -> Block:
     if b"\r" in block:
         block = (block + b"\n").replace(b"\r\n", b"\n").removesuffix(b"\n")
-    lines, block = _usable_lines(block, first_line, quoting, encoding, path, report)
+    lines, block = _usable_lines(block, first_line, quoting, encoding, where, report)
     wrong_width: list[int] = []
 
     def skip(row: pa_csv.InvalidRow) -> str:
@@ -148,7 +101,7 @@ def _parse(
         number = int(lines[row.number - 1])
         report.skip(
             f"{row.actual_columns} fields instead of {row.expected_columns}",
-            file=path, line=number, text=row.text or "",
+            file=where, line=number, text=row.text or "",
         )  # fmt: skip
         return "skip"
 
@@ -171,14 +124,14 @@ def _parse(
         if wrong_width and wrong_width[-1] == len(lines) - 1:
             raise InputError(
                 "the last line is incomplete and has no line end, so the file was cut; fetch it again",
-                file=path, line=int(lines[-1]),
+                file=where, line=int(lines[-1]),
             )  # fmt: skip
-        report.note_missing_line_end(path)
+        report.note_missing_line_end(where)
     return Block(table, np.delete(lines, wrong_width) if wrong_width else lines)
 
 
 def _usable_lines(
-    block: bytes, first_line: int, quoting: bool, encoding: str, path: Path, report: ReadReport
+    block: bytes, first_line: int, quoting: bool, encoding: str, where: str, report: ReadReport
 ) -> tuple[npt.NDArray[np.int64], bytes]:
     """Line numbers and UTF-8 text of the lines that can be split into fields; the others are counted."""
     n_lines = block.count(b"\n") + 1
@@ -216,7 +169,7 @@ def _usable_lines(
                 problem = f"not {encoding.upper()}"
         if problem:
             report.rows += 1
-            report.skip(problem, file=path, line=number, text=line.decode("utf-8", "replace"))
+            report.skip(problem, file=where, line=number, text=line.decode("utf-8", "replace"))
         else:
             numbers.append(number)
             kept.append(text)

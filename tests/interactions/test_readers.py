@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import numpy as np
@@ -158,7 +157,6 @@ def test_mostly_bad_rows_are_refused(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b"\n\n  \n", "is empty"),
         (b"\x89PNG\r\n\x1a\n\0\0\0", "NUL bytes; it looks binary"),
-        (gzip.compress(b"user,item\nu,a\n"), "gzip-compressed; unpack"),
         ("user,item\n".encode("utf-16"), "is UTF-16"),
         (b"user;item\nu;a\n", "no column user or item.*--delimiter semicolon"),
         (b"user\titem\nu\ta\n", "--delimiter tab"),

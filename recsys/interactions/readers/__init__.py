@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from recsys.errors import InputError, ParameterError
+from recsys.errors import ParameterError
 from recsys.interactions.log import Interactions
 from recsys.interactions.readers.events import read_events
 from recsys.interactions.readers.lastfm import read_lastfm_2k
@@ -32,10 +32,4 @@ def read(reader: str, path: Path, options: ReadOptions | None = None) -> Interac
     """
     if reader not in READERS:
         raise ParameterError(f"there is no reader {reader!r}; choose one of {', '.join(READERS)}")
-    try:
-        path.stat()
-    except FileNotFoundError as error:
-        raise InputError("does not exist; check --input", file=path) from error
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
     return READERS[reader](path, options or ReadOptions())

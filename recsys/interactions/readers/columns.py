@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ Usable = npt.NDArray[np.bool_]
 class Rows:
     """Which rows of one block can be used; what is said against one is counted in the report."""
 
-    def __init__(self, block: Block, file: Path, report: ReadReport) -> None:
+    def __init__(self, block: Block, file: str, report: ReadReport) -> None:
         self.block, self.file, self.report = block, file, report
         self.usable: Usable = np.ones(block.table.num_rows, bool)
 

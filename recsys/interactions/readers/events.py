@@ -16,15 +16,17 @@ import pyarrow.parquet as pq
 
 from recsys.config import DELIMITERS
 from recsys.errors import InputError
+from recsys.interactions.inputs import Input, any_name, open_inputs, paths_of
 from recsys.interactions.log import Interactions
 from recsys.interactions.readers.columns import Rows
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
-from recsys.interactions.tabular import Block, Codes, header_fields, read_blocks
+from recsys.interactions.tabular import Block, Codes, read_blocks
 
 COLUMNS = ("user", "item", "name", "timestamp", "plays")
 SUFFIX_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-ITEMS_SUFFIX, SOURCE_SUFFIX = ".items.csv", ".source.json"
+TABLES = (*SUFFIX_DELIMITERS, ".parquet")
+BESIDE = ITEMS_SUFFIX, SOURCE_SUFFIX = ".items.csv", ".source.json"
 # Counted or computed by us; a description of items cannot set them.
 OWN_COLUMNS = {"item_id", "listeners", "plays", "popularity"}
 MAX_CARD_BYTES = 1 << 20
@@ -36,24 +38,23 @@ def read_events(path: Path, options: ReadOptions) -> Interactions:
     `timestamp` is ISO 8601, YYYYMMDD, or seconds or milliseconds since 1970. Beside FILE.csv, a FILE.items.csv (item,
     name, tags separated by "|", further columns) describes the items and a FILE.source.json the source.
     """
-    report = ReadReport(source=str(path), reader="events", title=path.stem)
+    report = ReadReport(source=str(path), reader="events", title=_stem(path))
     files = _files(path, report)
     log = _Log(report)
-    present = set(_columns(files[0], options))
-    for file in files:
-        columns = _columns(file, options)
-        if present != set(columns):
-            raise InputError(f"has the columns {sorted(columns)}, other files have {sorted(present)}", file=file)
-        for block in _blocks(file, columns, options, report):
-            log.take(block, file)
+    present: set[str] | None = None
+    for where, columns, blocks in _tables(files, options, report):
+        if present is not None and present != set(columns):
+            raise InputError(f"has the columns {sorted(columns)}, other files have {sorted(present)}", file=where)
+        present = set(columns)
+        for block in blocks:
+            log.take(block, where)
     report.refuse_if_mostly_bad(options.max_bad_share)
     if not len(log.items):
         raise InputError(f"{report.source}: no usable row; {report.summary()}")
     _source_cards(files, report)
     return Interactions.from_plays(
         user=log.column("user"), item=log.column("item"),
-        plays=log.column("plays") if "plays" in present else None,
-        time=log.column("time") if "timestamp" in present else None,
+        plays=log.column("plays"), time=log.column("time"),
         items=_described(log.catalogue(), files, report), n_users=len(log.users), report=report,
         session_gap_minutes=options.session_gap_minutes,
     )  # fmt: skip
@@ -68,8 +69,8 @@ class _Log:
         self._name_of: dict[int, str] = {}
         self._parts: dict[str, list[npt.NDArray[Any]]] = {"user": [], "item": [], "plays": [], "time": []}
 
-    def take(self, block: Block, file: Path) -> None:
-        rows = Rows(block, file, self.report)
+    def take(self, block: Block, where: str) -> None:
+        rows = Rows(block, where, self.report)
         present = block.table.column_names
         rows.require_text("user", "user")
         rows.require_text("item", "item")
@@ -86,8 +87,10 @@ class _Log:
         if "name" in present:
             self._take_names(item, kept["name"])
 
-    def column(self, name: str) -> npt.NDArray[Any]:
-        return np.concatenate(self._parts[name])
+    def column(self, name: str) -> Any:
+        """All rows of one column; None where the log does not have it."""
+        parts = self._parts[name]
+        return np.concatenate(parts) if parts else None
 
     def catalogue(self) -> pd.DataFrame:
         ids = self.items.values
@@ -106,58 +109,73 @@ class _Log:
 
 
 def _files(path: Path, report: ReadReport) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    suffixes = (*SUFFIX_DELIMITERS, ".parquet")
-    inside = sorted(file for file in path.iterdir() if file.is_file())
-    described = (ITEMS_SUFFIX, SOURCE_SUFFIX)
-    files = [file for file in inside if file.suffix.lower() in suffixes and not file.name.endswith(described)]
+    found = paths_of(path)
+    if len(found) == 1 and not path.is_dir():
+        return found
+    files = [file for file in found if _is_table(file.name)]
     if not files:
-        raise InputError(f"holds no {', '.join(suffixes)} file", file=path)
-    others = [file.name for file in inside if file not in files and not file.name.endswith(described)]
+        raise InputError(f"holds no {', '.join(TABLES)} file", file=path)
+    others = [file.name for file in found if file not in files and not file.name.endswith(BESIDE)]
     if others:
         report.notes.append(f"{len(others)} other files in the folder were not read: {', '.join(others[:3])}")
     return files
 
 
-def _is_parquet(file: Path) -> bool:
-    return file.suffix.lower() == ".parquet"
+def _is_table(name: str) -> bool:
+    """Whether a file or archive of this name holds events, as far as names tell."""
+    small = name.lower()
+    for packing in (".gz", ".zst"):
+        small = small.removesuffix(packing)
+    return small.endswith((*TABLES, ".zip", ".tar", ".tgz")) and not small.endswith(BESIDE)
 
 
-def _delimiter(file: Path, options: ReadOptions) -> str:
-    if options.delimiter:
-        return options.delimiter
-    known = SUFFIX_DELIMITERS.get(file.suffix.lower())
-    return known or max((",", "\t"), key=lambda delimiter: len(header_fields(file, delimiter)))
+def _stem(path: Path) -> str:
+    """A file's name without what says how it is written."""
+    return path.name.split(".")[0]
 
 
-def _columns(file: Path, options: ReadOptions) -> list[str]:
-    """The file's column names.
+def _tables(
+    files: list[Path], options: ReadOptions, report: ReadReport
+) -> Iterator[tuple[str, list[str], Iterator[Block]]]:
+    """Where it is, column names and rows of each table in the files, archives included."""
+    for file in files:
+        if file.suffix.lower() == ".parquet":
+            names = list(_parquet(file).schema_arrow.names)
+            _check_columns(names, str(file), "")
+            yield str(file), names, _parquet_blocks(file, names, options, report)
+            continue
+        several = file.suffix.lower() in (".zip", ".tar", ".tgz") or ".tar." in file.name
+        for source in open_inputs([file], _is_table if several else any_name, options.on_bytes):
+            source.check_is_text()
+            delimiter = options.delimiter or _delimiter(source)
+            names = source.header_fields(delimiter)
+            others = [
+                word for word, other in DELIMITERS.items()
+                if other != delimiter and {"user", "item"} <= set(source.header_fields(other))
+            ]  # fmt: skip
+            hint = f"; it looks separated by {others[0]}: pass --delimiter {others[0]}" if others else ""
+            _check_columns(names, source.name, hint)
+            rows = read_blocks(source, names, delimiter=delimiter, report=report, quoting=delimiter != "\t")
+            yield source.name, names, rows
 
-    Raises
-    ------
-    InputError : user or item is missing, or a name stands twice.
-    """
-    hint = ""
-    if _is_parquet(file):
-        names = list(_parquet(file).schema_arrow.names)
-    else:
-        delimiter = _delimiter(file, options)
-        names = header_fields(file, delimiter)
-        others = [
-            word for word, other in DELIMITERS.items()
-            if other != delimiter and {"user", "item"} <= set(header_fields(file, other))
-        ]  # fmt: skip
-        hint = f"; it looks separated by {others[0]}: pass --delimiter {others[0]}" if others else ""
+
+def _delimiter(source: Input) -> str:
+    small = source.name.lower()
+    for suffix, delimiter in SUFFIX_DELIMITERS.items():
+        if small.endswith((suffix, f"{suffix}.gz", f"{suffix}.zst")):
+            return delimiter
+    return max((",", "\t"), key=lambda delimiter: len(source.header_fields(delimiter)))
+
+
+def _check_columns(names: list[str], where: str, hint: str) -> None:
     missing = [name for name in ("user", "item") if name not in names]
     if missing:
         if not hint and {"user", "item"} <= {name.casefold() for name in names}:
             hint = "; names are told apart by case: write them small"
         shown = [name[:40] for name in names[:10]]
-        raise InputError(f"has no column {' or '.join(missing)}; its columns are {shown}{hint}", file=file, line=1)
+        raise InputError(f"has no column {' or '.join(missing)}; its columns are {shown}{hint}", file=where, line=1)
     if len(set(names)) < len(names):
-        raise InputError(f"names a column twice: {names[:10]}", file=file, line=1)
-    return names
+        raise InputError(f"names a column twice: {names[:10]}", file=where, line=1)
 
 
 def _parquet(file: Path) -> pq.ParquetFile:
@@ -167,14 +185,8 @@ def _parquet(file: Path) -> pq.ParquetFile:
         raise InputError(f"is not a whole Parquet file: {error}", file=file) from error
 
 
-def _blocks(file: Path, columns: list[str], options: ReadOptions, report: ReadReport) -> Iterator[Block]:
-    if not _is_parquet(file):
-        delimiter = _delimiter(file, options)
-        yield from read_blocks(
-            file, columns, delimiter=delimiter, report=report, quoting=delimiter != "\t", on_bytes=options.on_bytes
-        )
-        return
-    report.files.append(file)
+def _parquet_blocks(file: Path, columns: list[str], options: ReadOptions, report: ReadReport) -> Iterator[Block]:
+    report.add_file(file)
     wanted = [name for name in columns if name in COLUMNS]
     first = 1
     try:
@@ -202,11 +214,17 @@ def _as_text(column: pa.Array, name: str, file: Path) -> pa.Array:
         ) from error
 
 
+def _beside(file: Path, suffix: str) -> Path:
+    """FILE.items.csv for FILE.csv and FILE.csv.gz alike."""
+    unpacked = file.with_suffix("") if file.suffix.lower() in (".gz", ".zst") else file
+    return unpacked.with_suffix(suffix)
+
+
 def _source_cards(files: list[Path], report: ReadReport) -> None:
     """What FILE.source.json beside the files says; one simulated file makes the whole log simulated."""
     titles = []
     for file in files:
-        card = file.with_suffix(SOURCE_SUFFIX)
+        card = _beside(file, SOURCE_SUFFIX)
         if not card.exists():
             continue
         try:
@@ -227,21 +245,24 @@ def _described(catalogue: pd.DataFrame, files: list[Path], report: ReadReport) -
     """The catalogue with what FILE.items.csv beside the files says; the first description of an item counts."""
     parts = []
     for file in files:
-        beside = file.with_suffix(ITEMS_SUFFIX)
+        beside = _beside(file, ITEMS_SUFFIX)
         if not beside.exists():
             continue
-        columns = header_fields(beside, ",")
-        if "item" not in columns or len(set(columns)) < len(columns):
-            raise InputError(
-                f"needs a column item and no name twice; its columns are {columns[:10]}", file=beside, line=1
-            )
         seen = ReadReport(source=str(beside), reader="items")
-        parts += [b.table.to_pandas() for b in read_blocks(beside, columns, delimiter=",", report=seen, quoting=True)]
+        for source in open_inputs([beside]):
+            source.check_is_text()
+            columns = source.header_fields(",")
+            if "item" not in columns or len(set(columns)) < len(columns):
+                raise InputError(
+                    f"needs a column item and no name twice; its columns are {columns[:10]}", file=beside, line=1
+                )
+            rows = read_blocks(source, columns, delimiter=",", report=seen, quoting=True)
+            parts += [block.table.to_pandas() for block in rows]
         report.take_in(seen)
     if not parts:
         return catalogue
-    rows = pd.concat(parts, ignore_index=True).drop_duplicates("item").set_index("item")
-    described = rows.reindex(catalogue["item_id"].to_numpy(object)).reset_index(drop=True)
+    by_item = pd.concat(parts, ignore_index=True).drop_duplicates("item").set_index("item")
+    described = by_item.reindex(catalogue["item_id"].to_numpy(object)).reset_index(drop=True)
     for column in [name for name in described if name not in OWN_COLUMNS]:
         values = described[column]
         if column == "name":

@@ -9,34 +9,32 @@ import numpy as np
 import pandas as pd
 
 from recsys.errors import InputError
+from recsys.interactions.inputs import open_inputs, paths_of
 from recsys.interactions.log import Interactions
 from recsys.interactions.readers.columns import Rows
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
-from recsys.interactions.tabular import Block, Codes, header_fields, read_blocks
+from recsys.interactions.tabular import Block, Codes, read_blocks
 
 PUBLISHED_ROWS = 92_834  # of user_artists.dat, from the readme of HetRec 2011 Last.fm
 PLAYS, ARTISTS, TAGS, TAGGED = "user_artists.dat", "artists.dat", "tags.dat", "user_taggedartists.dat"
 
 
 def read_lastfm_2k(path: Path, options: ReadOptions) -> Interactions:
-    """HetRec 2011 Last.fm: a folder with user_artists.dat, artists.dat and, for tags, two more files.
+    """HetRec 2011 Last.fm: its folder or .zip, with user_artists.dat, artists.dat and, for tags, two more files.
 
     Counts without times, so a listener's whole set is one queue. Line ends and encodings differ file by file.
 
     Source: Cantador, Brusilovsky & Kuflik (2011), HetRec workshop at RecSys.
     """
-    if not path.is_dir() and path.name not in (PLAYS, ARTISTS, TAGS, TAGGED):
-        raise InputError(f"is not the folder that holds {PLAYS} and {ARTISTS}", file=path)
-    folder = path if path.is_dir() else path.parent
     report = ReadReport(source=str(path), reader="lastfm-2k", title="HetRec 2011 Last.fm-2K")
-    items, artists_report = _artists(folder, options)
+    items, artists_report = _artists(path, options)
     row_of = {item_id: row for row, item_id in enumerate(items["item_id"])}
 
     users = Codes()
     user_parts, item_parts, plays_parts = [], [], []
-    for block in _blocks(folder / PLAYS, ("userID", "artistID", "weight"), report, options):
-        rows = Rows(block, folder / PLAYS, report)
+    for block in _needed(path, PLAYS, ("userID", "artistID", "weight"), report, options):
+        rows = Rows(block, PLAYS, report)
         rows.require_text("userID", "listener")
         rows.require_text("artistID", "artist")
         plays = rows.plays("weight")
@@ -46,14 +44,14 @@ def read_lastfm_2k(path: Path, options: ReadOptions) -> Interactions:
             raise InputError(
                 f"artist {block.table['artistID'][int(unknown[0])].as_py()!r} is not among the {len(items):,} of "
                 f"{ARTISTS} ({artists_report.summary()}), so one of the two files is incomplete; fetch both again",
-                file=folder / PLAYS, line=int(block.lines[unknown[0]]), column="artistID",
+                file=f"{path}/{PLAYS}", line=int(block.lines[unknown[0]]), column="artistID",
             )  # fmt: skip
         user_parts.append(users.add(rows.kept()["userID"]))
         item_parts.append(item[rows.usable])
         plays_parts.append(plays[rows.usable])
     report.refuse_if_mostly_bad(options.max_bad_share)
     if not len(users):
-        raise InputError("no usable row", file=folder / PLAYS)
+        raise InputError("no usable row", file=f"{path}/{PLAYS}")
     if report.rows != PUBLISHED_ROWS:
         report.notes.append(f"{PLAYS} has {report.rows:,} rows; the published file has {PUBLISHED_ROWS:,}")
     user, item = np.concatenate(user_parts), np.concatenate(item_parts)
@@ -61,71 +59,98 @@ def read_lastfm_2k(path: Path, options: ReadOptions) -> Interactions:
     if repeated:
         report.notes.append(f"{repeated:,} rows repeat a listener and artist; their plays were added up")
     report.take_in(artists_report)
-    if (folder / TAGS).exists() and (folder / TAGGED).exists():
-        items["tags"] = _tags(folder, items["item_id"], report, options)
+    names = _tag_names(path, report, options)
+    tags = None if names is None else _tags(path, names, items["item_id"], report, options)
+    if tags is None:
+        report.notes.append(f"no {TAGS if names is None else TAGGED} here, so items have no tags")
     else:
-        missing = [name for name in (TAGS, TAGGED) if not (folder / name).exists()]
-        report.notes.append(f"no {' and no '.join(missing)} here, so items have no tags")
+        items["tags"] = tags
     return Interactions.from_plays(
         user=user, item=item, plays=np.concatenate(plays_parts), items=items, n_users=len(users), report=report
     )
 
 
 def _blocks(
-    file: Path, columns: Sequence[str], report: ReadReport, options: ReadOptions, encoding: str = "utf-8"
-) -> list[Block]:
-    found = header_fields(file, "\t")
-    if found != list(columns):
-        shown = ", ".join(found)[:120]
-        raise InputError(
-            f"the header is {shown!r}, expected {', '.join(columns)}, separated by tabs", file=file, line=1
+    path: Path,
+    name: str,
+    columns: Sequence[str],
+    report: ReadReport,
+    options: ReadOptions,
+    encoding: str = "utf-8",
+) -> list[Block] | None:
+    """Rows of the file of that name below `path` or inside the archive; None where there is none."""
+    blocks: list[Block] | None = None
+    for source in open_inputs(paths_of(path), lambda member: member == name, options.on_bytes):
+        source.check_is_text()
+        found = source.header_fields("\t")
+        if found != list(columns):
+            shown = ", ".join(found)[:120]
+            raise InputError(
+                f"the header is {shown!r}, expected {', '.join(columns)}, separated by tabs", file=source.name, line=1
+            )
+        rows = read_blocks(
+            source, columns, delimiter="\t", report=report, encoding=encoding, must_end_with_newline=True
         )
-    return list(
-        read_blocks(
-            file, columns, delimiter="\t", report=report, encoding=encoding,
-            must_end_with_newline=True, on_bytes=options.on_bytes,
-        )
-    )  # fmt: skip
+        blocks = [*(blocks or []), *rows]
+    return blocks
 
 
-def _artists(folder: Path, options: ReadOptions) -> tuple[pd.DataFrame, ReadReport]:
-    report = ReadReport(source=str(folder / ARTISTS), reader="lastfm-2k")
+def _needed(path: Path, name: str, columns: Sequence[str], report: ReadReport, options: ReadOptions) -> list[Block]:
+    blocks = _blocks(path, name, columns, report, options)
+    if blocks is None:
+        raise InputError(f"holds no {name}; name the folder or archive of the data set", file=path)
+    return blocks
+
+
+def _artists(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, ReadReport]:
+    report = ReadReport(source=ARTISTS, reader="lastfm-2k")
     parts = []
-    for block in _blocks(folder / ARTISTS, ("id", "name", "url", "pictureURL"), report, options):
-        rows = Rows(block, folder / ARTISTS, report)
+    for block in _needed(path, ARTISTS, ("id", "name", "url", "pictureURL"), report, options):
+        rows = Rows(block, ARTISTS, report)
         rows.require_text("id", "artist id")
         parts.append(rows.kept().select(["id", "name"]).to_pandas().assign(line=block.lines[rows.usable]))
     report.refuse_if_mostly_bad(options.max_bad_share)
     if not parts:
-        raise InputError("holds no artist", file=folder / ARTISTS)
+        raise InputError("holds no artist", file=f"{path}/{ARTISTS}")
     items = pd.concat(parts, ignore_index=True).rename(columns={"id": "item_id"})
     twice = items[items["item_id"].duplicated()]
     if len(twice):
         first = twice.iloc[0]
         raise InputError(
-            f"the artist id {first['item_id']} stands in it twice", file=folder / ARTISTS, line=int(first["line"])
+            f"the artist id {first['item_id']} stands in it twice", file=f"{path}/{ARTISTS}", line=int(first["line"])
         )
     nameless = items["name"].str.strip() == ""
     items.loc[nameless, "name"] = items.loc[nameless, "item_id"]
     return items.drop(columns="line"), report
 
 
-def _tags(folder: Path, item_ids: pd.Series, report: ReadReport, options: ReadOptions) -> list[list[str]]:
-    """Each item's tags, commonest first; tags used equally often by tag id."""
+def _tag_names(path: Path, report: ReadReport, options: ReadOptions) -> dict[str, str] | None:
+    own = ReadReport(source=TAGS, reader="lastfm-2k")
+    blocks = _blocks(path, TAGS, ("tagID", "tagValue"), own, options, encoding="latin-1")
+    if blocks is None:
+        return None
     names: dict[str, str] = {}
-    own = ReadReport(source=str(folder / TAGS), reader="lastfm-2k")
-    for block in _blocks(folder / TAGS, ("tagID", "tagValue"), own, options, encoding="latin-1"):
-        rows = Rows(block, folder / TAGS, own)
+    for block in blocks:
+        rows = Rows(block, TAGS, own)
         rows.require_text("tagValue", "tag")
         kept = rows.kept()
         names.update(zip(kept["tagID"].to_pylist(), kept["tagValue"].to_pylist(), strict=True))
     own.refuse_if_mostly_bad(options.max_bad_share)
     report.take_in(own)
-    own = ReadReport(source=str(folder / TAGGED), reader="lastfm-2k")
+    return names
+
+
+def _tags(
+    path: Path, names: dict[str, str], item_ids: pd.Series, report: ReadReport, options: ReadOptions
+) -> list[list[str]] | None:
+    """Each item's tags, commonest first; tags used equally often by tag id."""
+    own = ReadReport(source=TAGGED, reader="lastfm-2k")
     columns = ("userID", "artistID", "tagID", "day", "month", "year")
-    blocks = _blocks(folder / TAGGED, columns, own, options)
+    blocks = _blocks(path, TAGGED, columns, own, options)
+    if blocks is None:
+        return None
     if not blocks:
-        raise InputError("holds no tag assignment", file=folder / TAGGED)
+        raise InputError("holds no tag assignment", file=f"{path}/{TAGGED}")
     given = pd.concat([block.table.select(["artistID", "tagID"]).to_pandas() for block in blocks])
     own.refuse_if_mostly_bad(options.max_bad_share)
     report.take_in(own)
@@ -133,7 +158,7 @@ def _tags(folder: Path, item_ids: pd.Series, report: ReadReport, options: ReadOp
     if (~known).mean() > options.max_bad_share:
         raise InputError(
             f"{int((~known).sum()):,} of {len(given):,} tag assignments name a tag that is not in {TAGS} or an artist "
-            f"that is not in {ARTISTS}, so one of the files is incomplete; fetch them again", file=folder / TAGGED,
+            f"that is not in {ARTISTS}, so one of the files is incomplete; fetch them again", file=f"{path}/{TAGGED}",
         )  # fmt: skip
     if not known.all():
         report.notes.append(f"{int((~known).sum()):,} tag assignments name an unknown artist or tag; left out")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from recsys.interactions.inputs import BytesRead
 from recsys.interactions.log import SESSION_GAP_MINUTES
 from recsys.interactions.report import MAX_BAD_SHARE
-from recsys.interactions.tabular import BytesRead
 
 
 @dataclass(frozen=True)

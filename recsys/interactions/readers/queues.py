@@ -9,10 +9,10 @@ import pandas as pd
 
 from recsys.config import DELIMITERS
 from recsys.errors import InputError
+from recsys.interactions.inputs import SNIFF_BYTES, UTF8_BOM, open_inputs, paths_of
 from recsys.interactions.log import Interactions
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
-from recsys.interactions.tabular import SNIFF_BYTES, UTF8_BOM, open_text
 
 
 def read_queues(path: Path, options: ReadOptions) -> Interactions:
@@ -25,18 +25,18 @@ def read_queues(path: Path, options: ReadOptions) -> Interactions:
     ------
     InputError : the lines look as if they were separated by something else, or none holds two items.
     """
-    report = ReadReport(source=str(path), reader="queues", title=path.stem, files=[path])
+    report = ReadReport(source=str(path), reader="queues", title=path.name.split(".")[0])
     items: dict[str, int] = {}
     played: list[int] = []
     lengths: list[int] = []
-    ended = True
-    with open_text(path) as stream:
-        start = stream.read(SNIFF_BYTES).removeprefix(UTF8_BOM)
-        stream.seek(0)
-        delimiter = options.delimiter or _delimiter(start, path)
-        for number, raw in enumerate(stream, 1):
-            if options.on_bytes:
-                options.on_bytes(len(raw))
+    start, delimiter = b"", " "
+    for source in open_inputs(paths_of(path), on_bytes=options.on_bytes):
+        report.add_file(source.path)
+        source.check_is_text()
+        start = source.stream.peek(SNIFF_BYTES).removeprefix(UTF8_BOM)
+        delimiter = options.delimiter or _delimiter(start, source.name)
+        ended = True
+        for number, raw in enumerate(source.stream, 1):
             ended = raw.endswith(b"\n")
             line = (raw.removeprefix(UTF8_BOM) if number == 1 else raw).rstrip(b"\r\n")
             if not line.strip():
@@ -45,27 +45,27 @@ def read_queues(path: Path, options: ReadOptions) -> Interactions:
             try:
                 text = line.decode()
             except UnicodeDecodeError:
-                report.skip("not UTF-8", file=path, line=number, text=line.decode("utf-8", "replace"))
+                report.skip("not UTF-8", file=source.name, line=number, text=line.decode("utf-8", "replace"))
                 continue
             if "\0" in text or "\r" in text:
                 kind = "NUL byte" if "\0" in text else "carriage return inside a line"
-                report.skip(kind, file=path, line=number, text=text)
+                report.skip(kind, file=source.name, line=number, text=text)
                 continue
             parts = text.split() if delimiter == " " else text.split(delimiter)
             queue = [item for part in parts if (item := part.strip())]
             if not queue:
-                report.skip("no item on the line", file=path, line=number, text=text)
+                report.skip("no item on the line", file=source.name, line=number, text=text)
                 continue
             played.extend(items.setdefault(item, len(items)) for item in queue)
             lengths.append(len(queue))
+        if not ended:
+            report.note_missing_line_end(source.name)
     report.refuse_if_mostly_bad(options.max_bad_share)
     if max(lengths, default=0) < 2:
         others = [word for word, other in DELIMITERS.items() if other != delimiter and other.encode() in start]
         hint = f"; the file holds {' and '.join(others)}: pass --delimiter {others[0]}" if others else ""
         word = next((word for word, known in DELIMITERS.items() if known == delimiter), repr(delimiter))
         raise InputError(f"none of {len(lengths):,} lines holds two items separated by {word}{hint}", file=path)
-    if not ended:
-        report.note_missing_line_end(path)
     return Interactions.from_plays(
         user=np.repeat(np.arange(len(lengths)), lengths), item=np.array(played, np.int32), plays=None,
         items=pd.DataFrame({"item_id": list(items), "name": list(items)}), n_users=len(lengths), report=report,
@@ -73,14 +73,14 @@ def read_queues(path: Path, options: ReadOptions) -> Interactions:
     )  # fmt: skip
 
 
-def _delimiter(start: bytes, path: Path) -> str:
+def _delimiter(start: bytes, where: str) -> str:
     """What separates items in the file's first lines."""
     lines = [line for line in start.split(b"\n") if line.strip()]
     if lines[0].lstrip()[:1] in (b"{", b"["):
-        raise InputError("looks like JSON, not like queues of items", file=path, line=1)
+        raise InputError("looks like JSON, not like queues of items", file=where, line=1)
     header = set(lines[0].decode("utf-8", "replace").strip().replace("\t", ",").split(","))
     if {"user", "item"} <= header:
-        raise InputError("has the header of an event table; use the reader events", file=path, line=1)
+        raise InputError("has the header of an event table; use the reader events", file=where, line=1)
     if b"\t" in start:
         return "\t"
     share = {word: sum(DELIMITERS[word].encode() in line for line in lines) / len(lines) for word in DELIMITERS}
@@ -88,5 +88,5 @@ def _delimiter(start: bytes, path: Path) -> str:
     if share[likely] < 0.5:
         return " "
     if likely != "comma":
-        raise InputError(f"looks separated by {likely}: pass --delimiter {likely}, or --delimiter space", file=path)
+        raise InputError(f"looks separated by {likely}: pass --delimiter {likely}, or --delimiter space", file=where)
     return ","

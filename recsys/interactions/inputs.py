@@ -1,0 +1,189 @@
+"""Files of listening data as streams: plain or packed, one or many, without unpacking to disk.
+
+Packed streams can be read only once and in order, so inputs are handed out one by one; each is good until the next.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, BinaryIO, cast
+
+import pyarrow as pa
+
+from recsys.errors import InputError
+
+SNIFF_BYTES = 1 << 16
+UTF8_BOM = b"\xef\xbb\xbf"
+PACKED_SUFFIXES = (".gz", ".zst", ".tgz", ".tar", ".zip", ".bz2", ".xz")
+# What a cut or damaged archive makes its library raise, besides OSError.
+_DAMAGE = (
+    EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, pa.ArrowException, RuntimeError,
+    ValueError, OverflowError,
+)  # fmt: skip
+
+BytesRead = Callable[[int], None]
+Wanted = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One stream of text. `name` says where it is, archive and member; `path` is the file on disk."""
+
+    name: str
+    path: Path
+    stream: io.BufferedReader
+
+    def check_is_text(self) -> None:
+        """Look at the first bytes.
+
+        Raises
+        ------
+        InputError : it is empty or not text.
+        """
+        start = self.stream.peek(SNIFF_BYTES)[:SNIFF_BYTES]
+        problem = None
+        if not start.strip():
+            problem = "is empty" if len(start) < SNIFF_BYTES else "starts with 64 KiB of white space"
+        elif start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            problem = "is UTF-16; save it as UTF-8"
+        elif start.count(b"\0") > len(start) / 100:
+            problem = "holds NUL bytes; it looks binary, not text"
+        elif b"\r" in start and b"\n" not in start:
+            problem = "has the line ends of old Macs (CR alone); save it with LF or CRLF"
+        if problem:
+            raise InputError(problem, file=self.name)
+
+    def header_fields(self, delimiter: str) -> list[str]:
+        """The column names in the first line, unquoted; the line stays unread."""
+        first = self.stream.peek(SNIFF_BYTES).removeprefix(UTF8_BOM).split(b"\n", 1)[0].rstrip(b"\r")
+        return [name.strip().strip('"') for name in first.decode("utf-8", "replace").split(delimiter)]
+
+
+def any_name(_: str) -> bool:
+    return True
+
+
+def paths_of(path: Path) -> list[Path]:
+    """The files that a path stands for: itself, a folder's files by name, or what a pattern with * or ? finds.
+
+    Raises
+    ------
+    InputError : there is none.
+    """
+    try:
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        elif path.exists():
+            found = [path]
+        elif any(sign in path.name for sign in "*?["):
+            found = sorted(p for p in path.parent.glob(path.name) if p.is_file())
+        else:
+            raise InputError("does not exist; check --input", file=path)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    if not found:
+        raise InputError("stands for no file", file=path)
+    return found
+
+
+def open_inputs(paths: list[Path], wanted: Wanted = any_name, on_bytes: BytesRead | None = None) -> Iterator[Input]:
+    """Open the files one after the other, looking into archives; `wanted` picks by name, packing suffix left out."""
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                raw = _Counted(file, on_bytes)
+                for name, stream in _unpacked(path, raw):
+                    if wanted(name):
+                        shown = str(path) if name == _plain_name(path) else f"{path}/{name}"
+                        yield Input(shown, path, io.BufferedReader(_Guarded(stream, shown), SNIFF_BYTES))
+        except _DAMAGE as error:
+            raise InputError(f"is cut or damaged: {error}; fetch it again", file=path) from error
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror or error}", file=path) from error
+
+
+def _plain_name(path: Path) -> str:
+    return path.name.removesuffix(path.suffix) if path.suffix in (".gz", ".zst", ".bz2", ".xz") else path.name
+
+
+def _unpacked(path: Path, raw: io.RawIOBase) -> Iterator[tuple[str, IO[bytes]]]:
+    """Name and stream of the file itself, or of each member of an archive."""
+    magic = raw.read(6)
+    raw.seek(0)
+    unpack: Any = raw
+    if magic.startswith(b"\x1f\x8b"):
+        unpack = gzip.GzipFile(fileobj=cast(Any, raw))
+    elif magic.startswith(b"(\xb5/\xfd"):
+        unpack = pa.input_stream(raw, compression="zstd")
+    elif magic.startswith((b"BZh", b"\xfd7zXZ")):
+        raise InputError("is packed with bzip2 or xz; unpack it, or pack it with gzip or zstd", file=path)
+    if path.name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst")):
+        with tarfile.open(fileobj=unpack, mode="r|") as archive:
+            for member in archive:
+                inside = archive.extractfile(member) if member.isfile() else None
+                if inside is not None:
+                    yield PurePosixPath(member.name).name, inside
+        # The checksum stands behind the last member, where tarfile does not look.
+        while unpack.read(SNIFF_BYTES):
+            pass
+    elif magic.startswith(b"PK\x03\x04"):
+        with zipfile.ZipFile(cast(IO[bytes], raw)) as zipped:
+            for info in sorted(zipped.infolist(), key=lambda info: info.filename):
+                if not info.is_dir():
+                    with zipped.open(info) as inside:
+                        yield PurePosixPath(info.filename).name, inside
+    else:
+        yield _plain_name(path) if unpack is not raw else path.name, unpack
+
+
+class _Counted(io.RawIOBase):
+    """A file that tells how many bytes of it were read, for progress in bytes on disk."""
+
+    def __init__(self, file: BinaryIO, on_bytes: BytesRead | None) -> None:
+        self._file, self._on_bytes = file, on_bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._file.readinto(buffer)  # type: ignore[attr-defined]
+        if self._on_bytes:
+            self._on_bytes(count)
+        return int(count)
+
+
+class _Guarded(io.RawIOBase):
+    """A stream whose damage is named with the file it is in."""
+
+    def __init__(self, stream: IO[bytes], name: str) -> None:
+        self._stream, self._name = stream, name
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            content = self._stream.read(len(buffer))
+        except _DAMAGE as error:
+            raise InputError(f"is cut or damaged: {error}; fetch it again", file=self._name) from error
+        except OSError as error:
+            raise InputError(f"is cut or damaged: {error.strerror or error}", file=self._name) from error
+        buffer[: len(content)] = content
+        return len(content)
