@@ -76,7 +76,9 @@ def _fail(message: str, code: int, as_json: bool, **more: Any) -> NoReturn:
 
 @app.command()
 def build(
-    reader: Annotated[str, typer.Argument(metavar="READER", help="lastfm-2k, events or queues")],
+    reader: Annotated[
+        str, typer.Argument(metavar="READER", help="lastfm-360k, lastfm-1k, lastfm-2k, events or queues")
+    ],
     input: Annotated[Path, typer.Option(readable=False, help="file or folder of listening data")],
     out_: Annotated[Path, typer.Option("--out", readable=False, help="folder of the artifact set, as artifacts/NAME")],
     config: Annotated[
@@ -88,6 +90,10 @@ def build(
     delimiter: Annotated[str | None, typer.Option(help="tab, comma, semicolon, pipe, space or a character")] = None,
     session_gap: Annotated[float | None, typer.Option(help="minutes of pause that end a queue [default: 30]")] = None,
     max_bad_share: Annotated[float | None, typer.Option(help="largest share of unusable rows [default: 0.1]")] = None,
+    level: Annotated[str | None, typer.Option(help="artist or track, for logs that know tracks")] = None,
+    merge: Annotated[
+        bool | None, typer.Option("--merge/--no-merge", help="one item for all spellings of a name [default: merge]")
+    ] = None,
     depth: Annotated[int | None, typer.Option(help="length of stored neighbour lists [default: 100]")] = None,
     k1: Annotated[float | None, typer.Option(help="BM25 saturation [default: 1.2]")] = None,
     b: Annotated[float | None, typer.Option(help="BM25 length normalisation [default: 0.75]")] = None,
@@ -115,6 +121,8 @@ def build(
             "delimiter": delimiter,
             "session_gap_minutes": session_gap,
             "max_bad_share": max_bad_share,
+            "level": level,
+            "merge_spellings": merge,
             "depth": depth,
             "als": {
                 "k1": k1, "b": b, "factors": factors, "iterations": iterations, "regularization": regularization,

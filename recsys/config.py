@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -41,6 +41,8 @@ class BuildConfig(BaseModel):
     delimiter: Annotated[str, AfterValidator(_one_character)] | None = Field(
         None, description="between fields: tab, comma, semicolon, pipe, space or a character; default by format"
     )
+    level: Literal["artist", "track"] = Field("artist", description="what an item is where the log knows tracks")
+    merge_spellings: bool = Field(True, description="MBID, else folded name, makes an item; else names as spelled")
     depth: int = Field(100, ge=1, le=1000, description="length of a stored neighbour list")
     replicate_depth: int = Field(50, ge=1, le=1000, description="length of a replicate's list; the longest n shown")
     exact_below: int = Field(20_000, ge=2, description="catalogues smaller than this are searched exactly")

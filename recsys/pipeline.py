@@ -156,6 +156,8 @@ def _read(reader: str, source: Path, config: BuildConfig, stages: _Stages) -> tu
             session_gap_minutes=config.session_gap_minutes,
             delimiter=config.delimiter,
             max_bad_share=config.max_bad_share,
+            level=config.level,
+            merge_spellings=config.merge_spellings,
             on_bytes=stages.progress.advance,
         )
         everything = read(reader, source, options)

@@ -180,6 +180,8 @@ class _Guarded(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         try:
+            if hasattr(self._stream, "readinto"):
+                return int(self._stream.readinto(buffer))
             content = self._stream.read(len(buffer))
         except _DAMAGE as error:
             raise InputError(f"is cut or damaged: {error}; fetch it again", file=self._name) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,16 +63,21 @@ class Interactions:
     catalogue : one row an item, row i is item_row i; columns item_id, name, listeners, plays, tags (list,
         commonest first) and whatever else the source knows. Sorted by listeners, plays, then item_id.
     user_items : CSR (n_users, n_items), float32 play counts, > 0, no duplicates.
-    queues : over the same item rows.
+    played : queues in the order they were played, over the same item rows; None where no order is known.
     report : what the reader saw.
     dropped : what filtering removed, counted: items, listeners, plays, queues.
     """
 
     catalogue: pd.DataFrame
     user_items: sp.csr_matrix
-    queues: Queues
+    played: Queues | None
     report: ReadReport
     dropped: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def queues(self) -> Queues:
+        """What was played in which order; without times each listener's whole set, read off the matrix."""
+        return self.played if self.played is not None else listener_sets(self.user_items)
 
     @property
     def n_users(self) -> int:
@@ -117,13 +123,12 @@ class Interactions:
         counts = np.ones(len(item), np.float32) if plays is None else plays.astype(np.float32)
         user_items = sp.coo_matrix((counts, (user, item)), shape=(n_users, len(items)), dtype=np.float32).tocsr()
         user_items.sort_indices()
+        played = None
         if queue_offsets is not None:
-            queues = Queues(item.astype(np.int32), queue_offsets.astype(np.int64), ordered=True)
+            played = Queues(item.astype(np.int32), queue_offsets.astype(np.int64), ordered=True)
         elif time is not None:
-            queues = sessions(user, item, time, gap_seconds=60.0 * session_gap_minutes)
-        else:
-            queues = listener_sets(user_items)
-        log = cls(items.reset_index(drop=True), user_items, queues, report)
+            played = sessions(user, item, time, gap_seconds=60.0 * session_gap_minutes)
+        log = cls(items.reset_index(drop=True), user_items, played, report)
         return log._renumbered(np.arange(len(items)))
 
     def with_min_listeners(self, min_listeners: int) -> Interactions:
@@ -151,41 +156,58 @@ class Interactions:
 
     def _renumbered(self, keep: IntArray) -> Interactions:
         """Only the items in `keep`, in catalogue order, with listeners and plays counted afresh."""
-        columns = self.user_items.tocsc()[:, keep]
-        catalogue = self.catalogue.iloc[keep].reset_index(drop=True)
-        catalogue["listeners"] = np.diff(columns.indptr).astype(np.int32)
-        catalogue["plays"] = np.asarray(columns.sum(axis=0, dtype=np.float64)).ravel()
-        if "tags" not in catalogue:
-            catalogue["tags"] = [[] for _ in range(len(catalogue))]
-        order = np.lexsort(
-            (
-                catalogue["item_id"].to_numpy(dtype=object).astype(str),
-                -catalogue["plays"].to_numpy(),
-                -catalogue["listeners"].to_numpy(),
-            )
-        )
-        user_items = columns[:, order].tocsr()
-        user_items.sort_indices()
-        has_plays = np.diff(user_items.indptr) > 0
+        matrix = self.user_items
+        listeners = np.bincount(matrix.indices, minlength=self.n_items)[keep]
+        plays = np.bincount(matrix.indices, weights=matrix.data, minlength=self.n_items)[keep]
+        ids = self.catalogue["item_id"].to_numpy(dtype=object)[keep]
+        # Ids break few ties, so compare as text only what is equal otherwise.
+        order = np.lexsort((ids.astype(str), -plays, -listeners))
+        kept = np.asarray(keep)[order]
         row_of = np.full(self.n_items, -1, np.int32)
-        row_of[np.asarray(keep)[order]] = np.arange(len(keep), dtype=np.int32)
-        user_items = user_items[has_plays]
-        # Sets are read off the matrix, so that equal play counts go by item row; queues in order keep theirs.
-        queues = self.queues.only(row_of) if self.queues.ordered else listener_sets(user_items)
+        row_of[kept] = np.arange(len(kept), dtype=np.int32)
+
+        catalogue = self.catalogue.iloc[kept].reset_index(drop=True)
+        catalogue["listeners"] = listeners[order].astype(np.int32)
+        catalogue["plays"] = plays[order]
+        if "tags" not in catalogue:
+            catalogue["tags"] = [[]] * len(catalogue)
+        stays = len(kept) == self.n_items
+        user_items = _with_columns(matrix, row_of, len(kept), every=stays)
+        played = self.played.only(row_of) if self.played is not None else None
         dropped = {
-            "items": self.n_items - len(keep),
-            "listeners": int((~has_plays).sum()),
-            "plays": round(float(self.user_items.data.sum(dtype=np.float64)))
-            - round(float(user_items.data.sum(dtype=np.float64))),
-            "queues": len(self.queues) - len(queues),
+            "items": self.n_items - len(kept),
+            "listeners": self.n_users - int(user_items.shape[0]),
+            "plays": round(float(matrix.data.sum(dtype=np.float64)) - float(plays.sum())),
+            "queues": self.n_users - int(user_items.shape[0])
+            if self.played is None or played is None
+            else len(self.played) - len(played),
         }
         return replace(
             self,
-            catalogue=catalogue.iloc[order].reset_index(drop=True),
+            catalogue=catalogue,
             user_items=user_items,
-            queues=queues,
+            played=played,
             dropped={what: count + self.dropped.get(what, 0) for what, count in dropped.items()},
         )
+
+
+def _with_columns(
+    matrix: sp.csr_matrix, row_of: npt.NDArray[np.int32], n_columns: int, *, every: bool
+) -> sp.csr_matrix:
+    """The matrix with its columns renumbered (-1 leaves, unless `every` stays) and empty rows left out."""
+    columns = row_of[matrix.indices]
+    data, indptr = matrix.data, matrix.indptr
+    if not every:
+        kept = columns >= 0
+        ends = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
+        columns, data, indptr = columns[kept], data[kept], ends[indptr]
+    filled = np.diff(indptr) > 0
+    if not filled.all():
+        indptr = np.concatenate([[0], indptr[1:][filled]])
+    result = sp.csr_matrix((data, columns, indptr.astype(np.int64)), shape=(len(indptr) - 1, n_columns))
+    result.has_sorted_indices = False
+    result.sort_indices()
+    return result
 
 
 def sessions(user: IntArray, item: IntArray, time: npt.NDArray[np.int64], *, gap_seconds: float) -> Queues:

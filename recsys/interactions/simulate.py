@@ -9,6 +9,7 @@ Word2vec should not. Popularity falls off like Zipf's law, and each listener has
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -54,7 +55,6 @@ OWN_AUDIENCE_SHARE = 0.85
 ERAS = ("earlier", "middle", "later")
 OWN_ERA_SHARE = 0.8
 FEWEST_ITEMS = len(ERAS) * sum(map(len, AUDIENCES.values()))
-FAVOURITES = 6
 ZIPF_EXPONENT = 0.8
 START = 1_704_067_200  # 2024-01-01 UTC
 LISTENERS_PER_CHUNK = 5_000
@@ -70,6 +70,7 @@ class Simulation:
     n_listeners : how many people, >= 1.
     n_items : size of the catalogue; beyond the hand-written artists invented names are added, scene by scene.
     mean_sessions, mean_plays : averages a listener and a session.
+    favourites : how many artists of a scene a listener knows at the most, >= 1.
     seed : of everything random, >= 0.
     """
 
@@ -77,6 +78,7 @@ class Simulation:
     n_items: int | None = None
     mean_sessions: float = 14.0
     mean_plays: float = 9.0
+    favourites: int = 6
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -87,6 +89,8 @@ class Simulation:
         for what, mean in (("sessions a listener", self.mean_sessions), ("plays a session", self.mean_plays)):
             if not 2 <= mean <= MOST_A_PERSON:
                 raise ParameterError(f"{mean} {what} on average; there must be 2 to {MOST_A_PERSON:,}")
+        if self.favourites < 1:
+            raise ParameterError(f"{self.favourites} favourites; there must be at least 1")
         if self.seed < 0:
             raise ParameterError(f"seed is {self.seed}; it must be at least 0")
 
@@ -146,7 +150,7 @@ def events(simulation: Simulation) -> Iterator[pa.Table]:
         play_session = np.repeat(np.arange(len(session_listener)), n_plays)
         scene = _contexts(tastes, session_listener, play_session, moods, rng)
         listener = listeners[session_listener[play_session]]
-        slot = np.searchsorted(_zipf_cdf(FAVOURITES), rng.random(len(listener)), side="right")
+        slot = np.searchsorted(_zipf_cdf(simulation.favourites), rng.random(len(listener)), side="right")
         quantile = _uniform(simulation.seed, listener, scene, slot, 0)
         any_era = (_uniform(simulation.seed, listener, scene, slot, 1) / (1 - OWN_ERA_SHARE) * len(ERAS)).astype(int)
         own_era = (_uniform(simulation.seed, listener, 0, 0, 2) * len(ERAS)).astype(int)
@@ -200,6 +204,37 @@ def write(simulation: Simulation, path: Path, on_listeners: Callable[[int], None
         "seed": simulation.seed,
     }
     path.with_suffix(".source.json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+    return written
+
+
+def write_lastfm_360k(simulation: Simulation, path: Path) -> int:
+    """Write the plays counted, as Last.fm-360K has them; returns the number of rows.
+
+    Tab-separated without header or quoting: listener, MBID, artist, plays. One artist in 20 has no MBID.
+    """
+    artists = catalogue(simulation.n_items)
+    row_of = {item_id: row for row, item_id in enumerate(artists["item_id"])}
+    mbids = np.array(
+        ["" if row % 20 == 7 else str(uuid.UUID(int=row + 1)) for row in range(len(artists))], dtype=object
+    )
+    tail = pa.array(mbids + "\t" + artists["name"].to_numpy(object))
+    written = 0
+    with path.open("w", encoding="utf-8", newline="\n") as stream:
+        for table in events(simulation):
+            user = table["user"].combine_chunks().dictionary_encode()
+            item = table["item"].combine_chunks().dictionary_encode()
+            rows = np.array([row_of[item_id] for item_id in item.dictionary.to_pylist()])[item.indices.to_numpy()]
+            pairs, plays = np.unique(user.indices.to_numpy() * np.int64(len(artists)) + rows, return_counts=True)
+            lines = pc.binary_join_element_wise(
+                pa.array([f"{int(name[1:]):040x}" for name in user.dictionary.to_pylist()]).take(
+                    pa.array(pairs // len(artists))
+                ),
+                tail.take(pa.array(pairs % len(artists))),
+                pa.array(plays).cast(pa.string()),
+                "\t",
+            )
+            stream.write("\n".join(lines.to_pylist()) + "\n")
+            written += len(lines)
     return written
 
 

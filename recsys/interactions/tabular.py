@@ -7,6 +7,7 @@ span lines) is taken out and counted line by line before it sees a block, so row
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,8 @@ from recsys.errors import InputError
 from recsys.interactions.inputs import UTF8_BOM, Input
 from recsys.interactions.report import ReadReport
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 48 << 20
+SMALLEST_PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,25 @@ def read_blocks(
     """
     report.add_file(source.path)
     source.check_is_text()
+    blocks = _blocks(source, columns, delimiter, report, header, quoting, encoding, must_end_with_newline)
+    # One block ahead: reading and splitting run in C++ beside what the reader does with the block before.
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = ahead.submit(next, blocks, None)
+            yield block
+
+
+def _blocks(
+    source: Input,
+    columns: Sequence[str],
+    delimiter: str,
+    report: ReadReport,
+    header: bool,
+    quoting: bool,
+    encoding: str,
+    must_end_with_newline: bool,
+) -> Iterator[Block]:
     stream = source.stream
     line = 1
     if header:
@@ -74,7 +95,7 @@ def read_blocks(
                 raise InputError(
                     "the last line has no line end, so the file was cut; fetch it again", file=source.name, line=line
                 )
-            yield _parse(block, line, columns, delimiter, quoting, encoding, source.name, report, cut)
+            yield _parse(block, line, n_lines, columns, delimiter, quoting, encoding, source.name, report, cut)
             line += n_lines
         if not read:
             return
@@ -83,6 +104,7 @@ def read_blocks(
 def _parse(
     block: bytes,
     first_line: int,
+    n_lines: int,
     columns: Sequence[str],
     delimiter: str,
     quoting: bool,
@@ -93,6 +115,22 @@ def _parse(
 ) -> Block:
     if b"\r" in block:
         block = (block + b"\n").replace(b"\r\n", b"\n").removesuffix(b"\n")
+    parse = pa_csv.ParseOptions(
+        delimiter=delimiter, quote_char='"' if quoting else False, double_quote=quoting, ignore_empty_lines=False
+    )
+    convert = pa_csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False)
+    if encoding == "utf-8" and not _suspicious(block, quoting):
+        # The common case, in parallel: every line has its fields and all bytes are text.
+        try:
+            pieces = pa_csv.ReadOptions(column_names=list(columns), block_size=max(len(block) // 4, SMALLEST_PIECE))
+            table = pa_csv.read_csv(pa.py_buffer(block), pieces, parse, convert)
+        except pa.ArrowInvalid:
+            table = None
+        if table is not None and table.num_rows == n_lines:
+            report.rows += n_lines
+            if last_line_is_cut:
+                report.note_missing_line_end(where)
+            return Block(table, np.arange(first_line, first_line + n_lines))
     lines, block = _usable_lines(block, first_line, quoting, encoding, where, report)
     wrong_width: list[int] = []
 
@@ -108,18 +146,11 @@ def _parse(
     report.rows += len(lines)
     if not len(lines):
         return Block(pa.table({name: pa.array([], pa.string()) for name in columns}), lines)
-    table = pa_csv.read_csv(
-        pa.py_buffer(block),
-        pa_csv.ReadOptions(use_threads=False, column_names=list(columns), block_size=max(len(block) + 1, 1 << 16)),
-        pa_csv.ParseOptions(
-            delimiter=delimiter,
-            quote_char='"' if quoting else False,
-            double_quote=quoting,
-            ignore_empty_lines=False,
-            invalid_row_handler=skip,
-        ),
-        pa_csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
+    whole = pa_csv.ReadOptions(
+        use_threads=False, column_names=list(columns), block_size=max(len(block) + 1, SMALLEST_PIECE)
     )
+    parse.invalid_row_handler = skip
+    table = pa_csv.read_csv(pa.py_buffer(block), whole, parse, convert)
     if last_line_is_cut:
         if wrong_width and wrong_width[-1] == len(lines) - 1:
             raise InputError(
@@ -130,12 +161,9 @@ def _parse(
     return Block(table, np.delete(lines, wrong_width) if wrong_width else lines)
 
 
-def _usable_lines(
-    block: bytes, first_line: int, quoting: bool, encoding: str, where: str, report: ReadReport
-) -> tuple[npt.NDArray[np.int64], bytes]:
-    """Line numbers and UTF-8 text of the lines that can be split into fields; the others are counted."""
-    n_lines = block.count(b"\n") + 1
-    suspicious = (
+def _suspicious(block: bytes, quoting: bool) -> bool:
+    """Whether some line may be no row: blank, or with bytes that pyarrow would merge lines at or choke on."""
+    return (
         not block
         or b"\n\n" in block
         or block[:1] == b"\n"
@@ -144,12 +172,12 @@ def _usable_lines(
         or b"\r" in block
         or (quoting and b'"' in block)
     )
-    if not suspicious:
-        try:
-            text = block if encoding == "utf-8" and block.decode() is not None else block.decode(encoding).encode()
-            return np.arange(first_line, first_line + n_lines), text
-        except UnicodeDecodeError:
-            pass
+
+
+def _usable_lines(
+    block: bytes, first_line: int, quoting: bool, encoding: str, where: str, report: ReadReport
+) -> tuple[npt.NDArray[np.int64], bytes]:
+    """Line numbers and UTF-8 text of the lines that can be split into fields; the others are counted."""
     numbers, kept = [], []
     for number, line in enumerate(block.split(b"\n"), first_line):
         if not line:
@@ -192,11 +220,11 @@ class Codes:
     def add(self, column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.int32]:
         """Codes of one column, int32 (n_rows,); unseen strings get the next ones."""
         combined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        if isinstance(combined, pa.ChunkedArray):
+            combined = combined.chunk(0) if combined.num_chunks else pa.array([], pa.string())
         encoded = combined.dictionary_encode()
-        code = self._code
-        here = np.fromiter(
-            (code.setdefault(value, len(code)) for value in encoded.dictionary.to_pylist()),
-            np.int32,
-            len(encoded.dictionary),
-        )
+        values, code = encoded.dictionary.to_pylist(), self._code
+        here = np.array([code.get(value, -1) for value in values], np.int32)
+        for at in np.flatnonzero(here < 0).tolist():
+            here[at] = code[values[at]] = len(code)
         return here[encoded.indices.to_numpy(zero_copy_only=False)] if len(here) else np.empty(0, np.int32)

@@ -229,7 +229,9 @@ def test_queues_with_another_delimiter_are_not_taken_for_long_names(tmp_path: Pa
 
 
 def test_unknown_reader_and_missing_input_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="no reader 'spotify'; choose one of lastfm-2k, events, queues"):
+    with pytest.raises(
+        ParameterError, match="no reader 'spotify'; choose one of lastfm-2k, lastfm-360k, lastfm-1k, events, queues"
+    ):
         read("spotify", tmp_path)
     with pytest.raises(InputError, match="does not exist"):
         read("events", tmp_path / "gone.csv")
@@ -380,3 +382,55 @@ def test_parquet_columns_that_are_not_plain(tmp_path: Path, kind: str) -> None:
         pq.write_table(pa.table({"user": ["u", "u"], "item": names}), path)
         with pytest.raises(InputError, match="column item"):
             read("events", path)
+
+
+SHA = "00000c289a1829a808ac09c00daf10bc3c4e223b"
+
+
+def test_lastfm_360k_takes_the_mbid_for_the_artist_and_folds_names_without(tmp_path: Path) -> None:
+    rows = [
+        f"{SHA}\tm1\tBjörk\t5", f"{SHA}\t\tSigur Rós\t2", f"{SHA}\t\tSIGUR  RÓS\t4",
+        'other\tm1\tBjork\t7', 'other\t\tThe "Band"\t1', "other\tm2\tNA\t1",
+    ]  # fmt: skip
+    file = write(tmp_path / "usersha1-artmbid-artname-plays.tsv", "\n".join(rows) + "\n")
+    log = read("lastfm-360k", file)
+    items = log.catalogue.set_index("item_id")
+    assert items["plays"].to_dict() == {"m1": 12, "sigur rós": 6, 'the "band"': 1, "m2": 1}
+    assert items["name"].to_dict() == {"m1": "Björk", "sigur rós": "Sigur Rós", 'the "band"': 'The "Band"', "m2": "NA"}
+    assert any("3 spellings of names without MBID are 2 items" in note for note in log.report.notes)
+    assert not log.queues.ordered
+    apart = read("lastfm-360k", file, ReadOptions(merge_spellings=False))
+    assert set(apart.catalogue["item_id"]) == {"Björk", "Bjork", "Sigur Rós", "SIGUR  RÓS", 'The "Band"', "NA"}
+
+
+def test_lastfm_360k_reads_from_the_archive_it_comes_in(tmp_path: Path) -> None:
+    from recsys.interactions.simulate import Simulation, write_lastfm_360k
+    from tests.interactions.test_inputs import as_tar
+
+    path = tmp_path / "usersha1-artmbid-artname-plays.tsv"
+    rows = write_lastfm_360k(Simulation(120, seed=1), path)
+    plain = read("lastfm-360k", path)
+    (tmp_path / "lastfm-dataset-360K.tar.gz").write_bytes(as_tar(path.name, path.read_bytes()))
+    packed = read("lastfm-360k", tmp_path / "lastfm-dataset-360K.tar.gz")
+    assert plain.report.rows == packed.report.rows == rows == plain.user_items.nnz
+    assert (plain.user_items != packed.user_items).nnz == 0
+
+
+def test_lastfm_1k_reads_artists_or_tracks(tmp_path: Path) -> None:
+    rows = [
+        "u\t2009-05-04T13:10:00Z\ta1\tArtist\tt2\tSecond", "u\t2009-05-04T13:05:00Z\ta1\tArtist\t\tFirst",
+        "u\t2009-05-04T12:00:00Z\t\tOther\t\tAlone", "v\t2009-05-04T12:00:00Z\ta1\tArtist\tt2\tSecond",
+    ]  # fmt: skip
+    file = write(tmp_path / "log.tsv", "\n".join(rows) + "\n")
+    assert lines(read("lastfm-1k", file)) == ["other", "a1>a1", "a1"]
+    tracks = read("lastfm-1k", file, ReadOptions(level="track"))
+    assert lines(tracks) == ["other – alone", "artist – first>t2", "t2"]
+    assert tracks.catalogue.set_index("item_id").loc["t2", "name"] == "Artist – Second"
+
+
+def test_lastfm_1k_excerpt_has_its_rows(real_data: Path) -> None:
+    log = read("lastfm-1k", real_data / "lastfm-1k-excerpt")
+    assert (log.report.rows, log.report.bad.total(), log.n_users) == (5_000, 0, 2)
+    assert log.catalogue["plays"].sum() == 5_000
+    assert log.queues.ordered
+    assert "坂本龍一" in log.catalogue["name"].tolist()

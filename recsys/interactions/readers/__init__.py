@@ -8,7 +8,8 @@ from pathlib import Path
 from recsys.errors import ParameterError
 from recsys.interactions.log import Interactions
 from recsys.interactions.readers.events import read_events
-from recsys.interactions.readers.lastfm import read_lastfm_2k
+from recsys.interactions.readers.lastfm_2k import read_lastfm_2k
+from recsys.interactions.readers.lastfm_logs import read_lastfm_1k, read_lastfm_360k
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.readers.queues import read_queues
 
@@ -17,6 +18,8 @@ __all__ = ["READERS", "ReadOptions", "Reader", "read"]
 Reader = Callable[[Path, ReadOptions], Interactions]
 READERS: dict[str, Reader] = {
     "lastfm-2k": read_lastfm_2k,
+    "lastfm-360k": read_lastfm_360k,
+    "lastfm-1k": read_lastfm_1k,
     "events": read_events,
     "queues": read_queues,
 }

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,9 +17,10 @@ from recsys.errors import InputError
 from recsys.interactions.inputs import Input, any_name, open_inputs, paths_of
 from recsys.interactions.log import Interactions
 from recsys.interactions.readers.columns import Rows
+from recsys.interactions.readers.gather import Gathered
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
-from recsys.interactions.tabular import Block, Codes, read_blocks
+from recsys.interactions.tabular import Block, read_blocks
 
 COLUMNS = ("user", "item", "name", "timestamp", "plays")
 SUFFIX_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -40,72 +39,31 @@ def read_events(path: Path, options: ReadOptions) -> Interactions:
     """
     report = ReadReport(source=str(path), reader="events", title=_stem(path))
     files = _files(path, report)
-    log = _Log(report)
+    log = Gathered(report)
     present: set[str] | None = None
     for where, columns, blocks in _tables(files, options, report):
         if present is not None and present != set(columns):
             raise InputError(f"has the columns {sorted(columns)}, other files have {sorted(present)}", file=where)
         present = set(columns)
         for block in blocks:
-            log.take(block, where)
+            _take(log, Rows(block, where, report))
     report.refuse_if_mostly_bad(options.max_bad_share)
-    if not len(log.items):
-        raise InputError(f"{report.source}: no usable row; {report.summary()}")
+    log.refuse_if_empty()
     _source_cards(files, report)
-    return Interactions.from_plays(
-        user=log.column("user"), item=log.column("item"),
-        plays=log.column("plays"), time=log.column("time"),
-        items=_described(log.catalogue(), files, report), n_users=len(log.users), report=report,
-        session_gap_minutes=options.session_gap_minutes,
+    return log.interactions(_described(log.catalogue(), files, report), options.session_gap_minutes)
+
+
+def _take(log: Gathered, rows: Rows) -> None:
+    present = rows.block.table.column_names
+    rows.require_text("user", "user")
+    rows.require_text("item", "item")
+    plays = rows.plays("plays") if "plays" in present else None
+    time = rows.seconds("timestamp") if "timestamp" in present else None
+    kept = rows.kept()
+    log.add(
+        kept["user"], kept["item"], kept["name"] if "name" in present else None,
+        plays=None if plays is None else plays[rows.usable], time=None if time is None else time[rows.usable],
     )  # fmt: skip
-
-
-class _Log:
-    """Plays gathered block by block, listeners and items as codes."""
-
-    def __init__(self, report: ReadReport) -> None:
-        self.report = report
-        self.users, self.items = Codes(), Codes()
-        self._name_of: dict[int, str] = {}
-        self._parts: dict[str, list[npt.NDArray[Any]]] = {"user": [], "item": [], "plays": [], "time": []}
-
-    def take(self, block: Block, where: str) -> None:
-        rows = Rows(block, where, self.report)
-        present = block.table.column_names
-        rows.require_text("user", "user")
-        rows.require_text("item", "item")
-        plays = rows.plays("plays") if "plays" in present else None
-        time = rows.seconds("timestamp") if "timestamp" in present else None
-        kept = rows.kept()
-        self._parts["user"].append(self.users.add(kept["user"]))
-        item = self.items.add(kept["item"])
-        self._parts["item"].append(item)
-        if plays is not None:
-            self._parts["plays"].append(plays[rows.usable])
-        if time is not None:
-            self._parts["time"].append(time[rows.usable])
-        if "name" in present:
-            self._take_names(item, kept["name"])
-
-    def column(self, name: str) -> Any:
-        """All rows of one column; None where the log does not have it."""
-        parts = self._parts[name]
-        return np.concatenate(parts) if parts else None
-
-    def catalogue(self) -> pd.DataFrame:
-        ids = self.items.values
-        names = [self._name_of.get(code, item_id) for code, item_id in enumerate(ids)]
-        return pd.DataFrame({"item_id": ids, "name": names})
-
-    def _take_names(self, item: npt.NDArray[np.int32], names: pa.ChunkedArray) -> None:
-        """An item is called what it was first called; rows without a name say nothing."""
-        filled = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(names)), 0).to_numpy(zero_copy_only=False)
-        where = np.flatnonzero(filled)
-        codes, first = np.unique(item[where], return_index=True)
-        new = [at for at, code in enumerate(codes.tolist()) if code not in self._name_of]
-        if new:
-            texts = names.take(pa.array(where[first[new]])).to_pylist()
-            self._name_of.update(zip(codes[new].tolist(), texts, strict=True))
 
 
 def _files(path: Path, report: ReadReport) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from recsys.interactions.inputs import BytesRead
 from recsys.interactions.log import SESSION_GAP_MINUTES
@@ -16,10 +17,14 @@ class ReadOptions:
     session_gap_minutes : a longer pause than this starts a new queue.
     delimiter : between the fields or items of a line; None takes the format's own.
     max_bad_share : refuse the input when more than this share of its rows cannot be used.
+    level : what an item is where the log knows tracks: "artist" or "track".
+    merge_spellings : the rule of `identity`; False takes names as they are spelled.
     on_bytes : told how many bytes were read, for progress.
     """
 
     session_gap_minutes: float = SESSION_GAP_MINUTES
     delimiter: str | None = None
     max_bad_share: float = MAX_BAD_SHARE
+    level: Literal["artist", "track"] = "artist"
+    merge_spellings: bool = True
     on_bytes: BytesRead | None = None
