@@ -10,7 +10,7 @@ st.set_page_config(page_title="ALS or Word2vec? Neighbours with their noise", pa
 st.html(Path(__file__).parent / "recsys/ui/page.css")
 page = st.navigation(
     [
-        st.Page("pages/overview.py", title="Overview", url_path="overview", default=True),
+        st.Page("pages/overview.py", title="Overview", default=True),
         st.Page("pages/neighbours.py", title="Neighbours", url_path="neighbours"),
     ],
     position="top",

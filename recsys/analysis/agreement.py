@@ -83,12 +83,11 @@ def by_popularity(agreement: pd.DataFrame, listeners: npt.NDArray[np.integer[Any
 
 
 def most_disputed(agreement: pd.DataFrame, listeners: npt.NDArray[np.integer[Any]], limit: int = 12) -> IntArray:
-    """Rows of the items where the models part most beyond their own noise: real differences first by how far the
-    overlap lies below the lower floor, then by listeners."""
-    gap = (_lowest_floor(agreement) - agreement["overlap"]).fillna(-np.inf).to_numpy()
-    real = is_real(agreement)
-    order = np.lexsort((-np.asarray(listeners), -gap, ~real))
-    result: IntArray = order[np.isfinite(gap[order])][:limit]
+    """Rows of the items where the difference is real (see `is_real`), by how far the overlap lies below the lower
+    floor, then by listeners; at most `limit`."""
+    rows = np.flatnonzero(is_real(agreement))
+    gap = (_lowest_floor(agreement) - agreement["overlap"]).to_numpy()[rows]
+    result: IntArray = rows[np.lexsort((-np.asarray(listeners)[rows], -gap))][:limit]
     return result
 
 

@@ -39,6 +39,12 @@ class NameIndex:
         """The row of exactly this id."""
         return self._row_of_id.get(item_id)
 
+    def row_of_name(self, name: str) -> int | None:
+        """The row of the most played item with this name, folded."""
+        wanted = folded(name)
+        exact = self._with(SEPARATOR + wanted + SEPARATOR, 1) if wanted else []
+        return exact[0] if exact else None
+
     def find(self, query: str) -> int:
         """The row of the item with this id, else of the most played with this name.
 
@@ -47,12 +53,10 @@ class NameIndex:
         UnknownItem : none has; carries suggestions.
         """
         row = self.row_of_id(query)
+        if row is None:
+            row = self.row_of_name(query)
         if row is not None:
             return row
-        wanted = folded(query)
-        exact = self._with(SEPARATOR + wanted + SEPARATOR, 1) if wanted else []
-        if exact:
-            return exact[0]
         raise UnknownItem(query, [self.names[row] for row in self.suggest(query, 5)])
 
     def search(self, query: str, limit: int = 50) -> list[int]:
@@ -73,8 +77,14 @@ class NameIndex:
         if len(rows) < limit:
             from rapidfuzz import fuzz, process
 
-            near = process.extract(folded(query), self._folded, scorer=fuzz.WRatio, limit=3 * limit, score_cutoff=70)
-            rows += [row for _, _, row in sorted(near, key=lambda hit: (-hit[1], hit[2])) if row not in rows]
+            # Whole names are compared, and again with their words sorted; partial matches would let short names win.
+            score: dict[int, float] = {}
+            for scorer in (fuzz.ratio, fuzz.token_sort_ratio):
+                for _, similar, row in process.extract(
+                    folded(query), self._folded, scorer=scorer, limit=3 * limit, score_cutoff=60
+                ):
+                    score[row] = max(similar, score.get(row, 0.0))
+            rows += [row for row in sorted(score, key=lambda row: (-score[row], row)) if row not in rows]
         return rows[:limit]
 
     def _with(self, pattern: str, limit: int) -> list[int]:

@@ -17,6 +17,8 @@ from recsys.artifacts.store import ArtifactSet
 from recsys.errors import ParameterError
 
 Verdict = Literal["real", "noise", "unknown"]
+# A list that shares less than this with itself under other seeds says more of the seed than of the item.
+MOSTLY_CHANCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,9 @@ def headline(view: SideBySide) -> str:
         "noise": "no difference can be told from noise.",
         "unknown": "too few replicates to tell whether that is a real difference (build with 4).",
     }
-    return f"{words} {own}: {meaning[view.verdict]}"
+    shaky = [title for title, floor in zip((first, second), floors, strict=True) if floor < MOSTLY_CHANCE]
+    chance = f" Most of {' and '.join(shaky)}'s own list is chance here." if shaky else ""
+    return f"{words} {own}: {meaning[view.verdict]}{chance}"
 
 
 def _table(

@@ -249,6 +249,7 @@ class ArtifactSet:
         entry = self.manifest.files.get(file)
         if entry is None:
             raise DamagedArtifacts(f"{path} is not listed in the manifest; build the set again")
+        self._check_size(path, entry)
         try:
             array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         except OSError as error:
@@ -306,17 +307,19 @@ class ArtifactSet:
 
     def _check_layout(self) -> None:
         for name, entry in self.manifest.files.items():
-            path = self.folder / name
-            if path.is_symlink() or not path.is_file():
-                raise DamagedArtifacts(f"{path} is missing; build the set again, or fetch it again")
-            size = path.stat().st_size
-            if size != entry.size:
-                raise DamagedArtifacts(
-                    f"{path} has {size:,} bytes, the manifest says {entry.size:,}; "
-                    f"build the set again, or fetch it again"
-                )
+            self._check_size(self.folder / name, entry)
             if entry.dtype is not None:
                 self.array(name.removesuffix(".npy"))
+
+    @staticmethod
+    def _check_size(path: Path, entry: FileEntry) -> None:
+        if path.is_symlink() or not path.is_file():
+            raise DamagedArtifacts(f"{path} is missing; build the set again, or fetch it again")
+        size = path.stat().st_size
+        if size != entry.size:
+            raise DamagedArtifacts(
+                f"{path} has {size:,} bytes, the manifest says {entry.size:,}; build the set again, or fetch it again"
+            )
 
     def problems(self, on_bytes: Callable[[int], None] | None = None) -> list[str]:
         """Every file whose content is not what the manifest says, and every file it does not list; [] when sound."""

@@ -49,7 +49,6 @@ def agreement_by_popularity_chart(
             alt.Color, [SHARED_GREY, *MODEL_COLOURS], legend=alt.Legend(orient="top", labelLimit=260, columns=1)
         ),
         shape=by_series(alt.Shape, ["circle", "square", "diamond"]),
-        strokeDash=by_series(alt.StrokeDash, [[1, 0], [5, 3], [2, 2]]),
         tooltip=[
             alt.Tooltip("series:N", title="between"),
             alt.Tooltip("shared:Q", title=f"shared of {n}", format=".1f"),
@@ -57,9 +56,10 @@ def agreement_by_popularity_chart(
             alt.Tooltip("items:Q", format=","),
         ],
     )
-    return alt.layer(encoded.mark_line(strokeWidth=2), encoded.mark_point(filled=True, size=60, opacity=1)).properties(
-        height=360, usermeta=CANVAS
-    )
+    # Dashes belong to the lines alone: on the outline of a symbol they make it unreadable.
+    dashes = by_series(alt.StrokeDash, [[1, 0], [5, 3], [2, 2]], legend=None)
+    lines = encoded.mark_line(strokeWidth=2).encode(strokeDash=dashes)
+    return alt.layer(lines, encoded.mark_point(filled=True, size=60, opacity=1)).properties(height=360, usermeta=CANVAS)
 
 
 def agreement_sentence(bands: pd.DataFrame, titles: dict[str, str], n: int) -> str:
@@ -69,11 +69,11 @@ def agreement_sentence(bands: pd.DataFrame, titles: dict[str, str], n: int) -> s
     floors = [float((bands[f"floor_{model}"] * weights).sum(skipna=False)) * n for model in titles]
     if any(floor != floor for floor in floors):
         return f"The models share {shared:.1f} of {n} on average; what each shares with itself is not known"
-    lower = min(floors)
+    noisier = min(zip(floors, titles.values(), strict=True))
+    if shared >= max(floors):
+        return f"The models share {shared:.1f} of {n} on average, no less than each shares with itself"
+    if shared >= noisier[0]:
+        return f"The models share {shared:.1f} of {n} on average, no less than {noisier[1]} shares with itself"
     first, last = bands["overlap"].iloc[0] * n, bands["overlap"].iloc[-1] * n
-    trend = (
-        f", and least where items are {'most' if last < first else 'least'} popular" if abs(last - first) >= 0.5 else ""
-    )
-    if shared >= lower:
-        return f"The models share {shared:.1f} of {n} on average, as much as each shares with itself"
-    return f"The models share {shared:.1f} of {n} on average, each shares {lower:.1f} or more with itself{trend}"
+    trend = f"; least for the {'most' if last < first else 'least'} popular items" if abs(last - first) >= 0.5 else ""
+    return f"The models share {shared:.1f} of {n} on average; each shares at least {noisier[0]:.1f} with itself{trend}"

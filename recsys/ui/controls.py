@@ -3,32 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from unicodedata import bidirectional
 
 import streamlit as st
 
+from recsys.analysis.agreement import REAL_BELOW
 from recsys.analysis.search import NameIndex
+from recsys.analysis.stability import smallest_p_value
 from recsys.artifacts.store import ArtifactSet
 
 MATCHES_SHOWN = 8
+LONGEST_QUERY = 200
+WORD_JOINER, ISOLATE, END_ISOLATE = "\u2060", "\u2068", "\u2069"
+RIGHT_TO_LEFT = {"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "PDF"}
 
 
-def set_picker(names: list[str]) -> str:
-    """The chosen artifact set's name; the first of `names` unless the address names another."""
-    return st.selectbox("Artifact set", names, key="set", bind="query-params", width=220)
+def set_picker(names: list[str], key: str = "set") -> str:
+    """The chosen artifact set's name: from the address, else as last chosen in this session, else the first."""
+    linked = st.query_params.get(key)
+    if linked and linked not in names:
+        st.warning(f"There is no artifact set “{as_text(linked[:60])}” here; you see another one.")
+    kept = st.session_state.get(f"{key}_kept")
+    name = next((each for each in (linked, kept) if each in names), names[0])
+    st.session_state[key] = st.session_state[f"{key}_kept"] = name
+
+    def go() -> None:
+        # The item's id means nothing in another set; its name may.
+        st.query_params.from_dict({key: st.session_state[key]})
+
+    chosen = st.selectbox("Artifact set", names, key=key, width=220, on_change=go)
+    return str(chosen)
 
 
 def list_length(artifacts: ArtifactSet, key: str = "n") -> int:
     """How long the compared lists are: 1 to the depth at which replicates are stored."""
     longest = artifacts.manifest.replicate_depth
+    usual = min(10, longest)
+    linked = st.query_params.get(key)
+    if linked and not (linked.isdecimal() and 1 <= int(linked) <= longest):
+        st.warning(f"The link asks for lists of length “{as_text(linked[:20])}”; this set has 1 to {longest}.")
     return int(
         st.slider(
             "Length of the lists, n",
             1,
             longest,
-            min(10, longest),
+            usual,
             key=key,
             bind="query-params",
-            help="How many neighbours of each model are compared.",
+            help="How many neighbours of each model are compared. Very short lists can hardly show a difference.",
         )
     )
 
@@ -48,7 +70,9 @@ def choose_item(item_id: str, key: str = "item") -> None:
 
 
 def item_buttons(label: str, artifacts: ArtifactSet, rows: list[int], key: str) -> None:
-    """Items to go on with; a click makes one the chosen item."""
+    """Items to go on with; a click makes one the chosen item. Nothing where there are none."""
+    if not rows:
+        return
 
     def go() -> None:
         row = st.session_state[key]
@@ -62,17 +86,34 @@ def item_buttons(label: str, artifacts: ArtifactSet, rows: list[int], key: str) 
 def go_to_neighbours(artifacts: ArtifactSet, rows: list[int], key: str) -> None:
     """Items as links to their neighbours; a click opens the Neighbours page with that item."""
     if not rows:
-        st.write("Nothing stands out: nowhere do the models differ by more than each differs from itself.")
+        fewest = min(model.n_replicates for model in artifacts.manifest.models.values())
+        st.write(
+            f"Not known: this set has {fewest} of the 4 replicates that a verdict on a single item needs."
+            if smallest_p_value(fewest) > REAL_BELOW
+            else "Nothing stands out: nowhere do the models differ by more than each differs from itself."
+        )
         return
-    chosen = st.pills("Open in Neighbours", rows, format_func=_item_words(artifacts), key=key)
+    label = "Open in Neighbours (with the number of listeners)"
+    chosen = st.pills(label, rows, format_func=_item_words(artifacts), key=key)
     if chosen is not None:
         item_id = str(artifacts.catalogue["item_id"].iloc[chosen])
-        st.switch_page("pages/neighbours.py", query_params={"item": item_id})
+        st.switch_page(
+            "pages/neighbours.py", query_params={"set": st.session_state.get("set_kept", ""), "item": item_id}
+        )
 
 
 def as_text(text: str) -> str:
-    """A name as Markdown that shows it as it is, for labels and headings."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~:$" else c for c in text)
+    """A name as Markdown that shows it as it is, for labels and headings.
+
+    Escapes do not stop icons (:material/home:) and addresses, which are looked for in the finished text; an invisible
+    word joiner does. Text that runs from right to left, or says it does, is isolated from what stands around it.
+    """
+    escaped = "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~:$" else c for c in text)
+    for start in (":", "@", "www"):
+        escaped = escaped.replace(start, f"{start}{WORD_JOINER}")
+    if any(bidirectional(c) in RIGHT_TO_LEFT for c in text):
+        return f"{ISOLATE}{escaped}{END_ISOLATE}"
+    return escaped
 
 
 def _item_words(artifacts: ArtifactSet) -> Callable[[int], str]:
@@ -81,17 +122,21 @@ def _item_words(artifacts: ArtifactSet) -> Callable[[int], str]:
 
 
 def _row_in_address(artifacts: ArtifactSet, index: NameIndex, key: str) -> int:
-    wanted = st.query_params.get(key) or st.session_state.get(f"{key}_kept")
-    row = index.row_of_id(wanted) if wanted else 0
-    if row is None:
+    linked = st.query_params.get(key)
+    row = index.row_of_id(linked) if linked else None
+    if linked and row is None:
         st.warning(
-            f"This artifact set has no item with the id “{as_text(str(wanted)[:60])}”. "
-            f"Search for a name below; you see the most popular item meanwhile."
+            f"This artifact set has no item with the id “{as_text(linked[:60])}”. "
+            f"Search for a name; meanwhile you see another."
         )
-        row = 0
+    if row is None:
+        kept_id, kept_name = st.session_state.get(f"{key}_kept", ("", ""))
+        row = index.row_of_id(kept_id)
+        if row is None or index.names[row] != kept_name:
+            row = index.row_of_name(kept_name) or 0
     item_id = index.item_ids[row]
-    st.session_state[f"{key}_kept"] = item_id
-    if st.query_params.get(key) != item_id:
+    st.session_state[f"{key}_kept"] = (item_id, index.names[row])
+    if linked != item_id:
         st.query_params[key] = item_id
     return row
 
@@ -107,9 +152,9 @@ def _search_box(index: NameIndex, artifacts: ArtifactSet, key: str) -> None:
         type="search",
         live="200ms",
         placeholder="name or id",
-        max_chars=200,
     )
-    if not query or not query.strip():
+    query = (query or "")[:LONGEST_QUERY]
+    if not query.strip():
         return
     rows = index.search(query, MATCHES_SHOWN)
     words = as_text(query)

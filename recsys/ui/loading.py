@@ -47,9 +47,6 @@ def artifacts_or_stop() -> ArtifactSet:
         st.code("python -m recsys build READER --input PATH --out artifacts/NAME", language="shell")
         st.write("The demo set is made by `make demo`. Another folder is searched when `RECSYS_ARTIFACTS` names it.")
         st.stop()
-    linked = st.query_params.get("set")
-    if linked and linked not in sets:
-        st.warning(f"There is no artifact set “{as_text(linked[:60])}” here; you see another one.")
     with st.container(horizontal=True, vertical_alignment="bottom", key="set_strip"):
         name = set_picker(list(sets))
         strip = st.empty()
@@ -58,7 +55,7 @@ def artifacts_or_stop() -> ArtifactSet:
     except ArtifactError as error:
         _explain(name, error)
         st.stop()
-    _check_link(artifacts)
+    _check_link(name, artifacts)
     strip.caption(_strip_words(artifacts))
     return artifacts
 
@@ -111,23 +108,24 @@ def _session_build(name: str, path: Path) -> ArtifactSet:
                 kept[name] = str(in_use)
                 st.rerun()
     else:
+        if held != in_use:
+            st.write(f"The build of **{as_text(name)}** that you had open is gone; you see the newest one.")
         held = in_use
     kept[name] = str(held)
     return _opened(str(held))
 
 
-def _check_link(artifacts: ArtifactSet) -> None:
+def _check_link(name: str, artifacts: ArtifactSet) -> None:
+    """Say so when the address was made with another build; then make it the address of what is shown."""
     mine = artifacts.fingerprint[:12]
     linked = st.query_params.get("build")
-    if linked and linked != mine and not st.session_state.get("link_checked"):
-        st.session_state["other_build"] = linked
-    st.session_state["link_checked"] = True
-    if other := st.session_state.get("other_build"):
+    if linked and linked != mine and st.query_params.get("set") in (None, name):
         st.warning(
-            f"This link was made with build {as_text(other[:12])}; you see build {mine}, "
+            f"This link was made with build {as_text(linked[:12])}; you see build {mine}, "
             f"so lists and numbers may differ."
         )
-    st.query_params["build"] = mine
+    if linked != mine or st.query_params.get("set") != name:
+        st.query_params.update({"set": name, "build": mine})
 
 
 def _explain(name: str, error: ArtifactError) -> None:

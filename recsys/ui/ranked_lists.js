@@ -13,6 +13,7 @@ function element(tag, className, text) {
 function table(list, onChoose) {
   const section = element("section", `list ${list.side}`);
   const title = element("h3", "title", list.title);
+  title.tabIndex = -1;
   title.append(element("span", "hint", list.hint));
   section.append(title);
   if (!list.rows.length) {
@@ -73,7 +74,16 @@ function slopes(pairs, length) {
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const root = parentElement.querySelector(".lists");
-  const choose = (itemId) => setTriggerValue("chosen", itemId);
+  const choose = (itemId) => {
+    root.dataset.chosen = itemId;
+    setTriggerValue("chosen", itemId);
+  };
   const [left, right] = data.lists;
   root.replaceChildren(table(left, choose), slopes(data.pairs, data.length), table(right, choose));
+  if (root.dataset.chosen === data.item) {
+    // The lists now belong to the item that was clicked: show whose they are, and go on by keyboard from there.
+    delete root.dataset.chosen;
+    root.getRootNode().host?.closest("[data-testid=stMain]")?.scrollTo({ top: 0 });
+    root.querySelector(".title").focus({ preventScroll: true });
+  }
 }

@@ -23,6 +23,7 @@ COLUMNS = (
     ("popularity", "pop.", "Percentile of its number of listeners in the catalogue"),
 )
 MOST_DOTS = 5
+LEADS = {"real": "Real difference", "noise": "Not told from noise", "unknown": "Not known"}
 
 
 def agreement_header(view: SideBySide) -> None:
@@ -39,7 +40,10 @@ def agreement_header(view: SideBySide) -> None:
             f'<span class="rbo" title="Rank-biased overlap, p = 0.9: agreement that counts the top ranks most">'
             f"RBO {view.rbo:.2f}</span>"
         )
-    st.html(f'<div class="verdict"><p>{escape(headline(view))}</p><div>{bars}</div></div>')
+    name = escape(view.name)
+    words = escape(headline(view)).replace(name, f"<bdi>{name}</bdi>", 1)
+    lead = f"<strong>{LEADS[view.verdict]}.</strong> " if bars else ""
+    st.html(f'<div class="verdict"><p>{lead}{words}</p><div>{bars}</div></div>')
 
 
 def ranked_lists(view: SideBySide, key: str = "lists") -> None:
@@ -72,6 +76,7 @@ def _as_data(view: SideBySide) -> dict[str, Any]:
     (first, left), (second, right) = view.lists.items()
     rank_in = {model: dict(zip(table["item_row"], table["rank"], strict=True)) for model, table in view.lists.items()}
     return {
+        "item": view.item_id,
         "length": max(len(left), len(right)),
         "pairs": [
             [int(row["rank"]), int(rank_in[second][row["item_row"]])]

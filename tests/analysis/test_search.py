@@ -59,7 +59,7 @@ def test_find_takes_an_id_or_a_whole_name(index: NameIndex, query: str, row: int
     assert index.find(query) == row
 
 
-@pytest.mark.parametrize("query", ["Radiohed", "raidohead", "radioheadd"])
+@pytest.mark.parametrize("query", ["Radiohed", "raidohead", "radioheadd", "radiohaed"])
 def test_a_near_miss_is_answered_with_suggestions(index: NameIndex, query: str) -> None:
     with pytest.raises(UnknownItem, match="Did you mean: Radiohead") as caught:
         index.find(query)

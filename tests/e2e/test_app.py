@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -120,7 +122,7 @@ def test_markup_in_a_name_is_shown_as_text(visit: Visit, hostile_app: str) -> No
 
 
 @pytest.fixture(scope="module")
-def hostile_app(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+def hostile_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app on a set whose names are markup, Markdown and formulas."""
     from recsys.config import BuildConfig
     from recsys.pipeline import build
@@ -148,3 +150,56 @@ def test_the_first_visitor_of_a_fresh_server_may_come_by_a_deep_link(visit: Visi
         expect(page.get_by_role("link", name="Overview")).to_be_visible()
         assert len(names(page, "first")) == 4
         assert page.locator("section.first").bounding_box()["y"] == page.locator("section.second").bounding_box()["y"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("width", [390, 820, 1024, 1100, 1440])
+def test_names_can_be_read_at_every_width(demo_app: str, visit: Visit, width: int) -> None:
+    page = visit(f"{demo_app}/neighbours?item=s000000", width=width)
+    names(page, "second")
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+    for side in ("first", "second"):
+        box = page.locator(f"section.{side} td.name").first.bounding_box()
+        assert box
+        assert box["width"] >= 110
+
+
+def test_a_click_far_down_shows_whose_lists_these_are_and_keeps_the_focus(demo_app: str, visit: Visit) -> None:
+    page = visit(f"{demo_app}/neighbours?item=s000000&n=30")
+    last = page.locator("section.first td.name button").nth(29)
+    name = last.inner_text()
+    last.scroll_into_view_if_needed()
+    last.click()
+    heading = page.get_by_role("heading", name=f"Similar to {name}")
+    expect(heading).to_be_in_viewport()
+    settled(page)
+    assert page.evaluate("document.activeElement.tagName") != "BODY"
+
+
+def test_the_set_of_a_link_survives_other_pages_and_back(two_sets_app: str, visit: Visit) -> None:
+    page = visit(f"{two_sets_app}/neighbours?set=second&item=s000000")
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_role("heading", name="Two models of one listening log")).to_be_visible()
+    assert address_of(settled(page), "set") == "second"
+    page.get_by_test_id("stButtonGroup").get_by_role("radio").first.click()
+    expect(page.locator("section.first td.name button").first).to_be_visible()
+    assert address_of(settled(page), "set") == "second"
+    page.get_by_label("Artifact set").click()
+    page.get_by_role("option", name="first").click()
+    expect(page).to_have_url(re.compile("set=first"))
+    settled(page)
+    for _ in range(3):
+        page.go_back()
+        settled(page)
+        if address_of(page, "set") == "second":
+            break
+    assert address_of(page, "set") == "second"
+
+
+@pytest.fixture(scope="module")
+def two_sets_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The demo under two names."""
+    folder = tmp_path_factory.mktemp("sets")
+    for name in ("first", "second"):
+        shutil.copytree(ROOT / "artifacts" / "demo", folder / name)
+    with running_app(folder) as address:
+        yield address

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_neighbours_shows_what_the_command_line_prints(open_page: Open, small_se
     at = open_page("neighbours", item=catalogue[8][0], n="6")
     assert not at.exception
     view = compare_neighbours(ArtifactSet.open(small_set), 8, n=6)
-    assert headline(view) in texts(at).replace("&amp;", "&").replace("&#x27;", "'")
+    assert headline(view) in unescape(texts(at).replace("<bdi>", "").replace("</bdi>", ""))
     for shown, table in zip(shown_lists(at), view.lists.values(), strict=True):
         assert [row["name"] for row in shown["rows"]] == table["name"].tolist()
         assert [row["similarity"] for row in shown["rows"]] == [f"{s:.2f}" for s in table["similarity"]]
@@ -180,3 +181,39 @@ def test_an_item_that_one_model_lacks_has_an_empty_list_with_words(open_page: Op
     assert len(left["rows"]) == 4
     assert right["rows"] == []
     assert "never trained on it" in right["empty"]
+
+
+def test_the_address_always_names_set_build_and_item(open_page: Open, small_set: Path) -> None:
+    at = open_page("neighbours")
+    assert at.query_params["set"] in ("small", ["small"])
+    assert at.query_params["build"] in ((mine := ArtifactSet.open(small_set).fingerprint[:12]), [mine])
+    assert "item" in at.query_params
+
+
+def test_another_set_shows_the_same_item_by_name(open_page: Open, small_set: Path, tmp_path: Path) -> None:
+    name = str(ArtifactSet.open(small_set).catalogue["name"].iloc[40])
+    rows = [f"u{k},x{i},{label}" for k in range(8) for i, label in enumerate(["One", name, "Two", "Three"])]
+    (tmp_path / "log.csv").write_text("user,item,name\n" + "\n".join(rows) + "\n")
+    build("events", tmp_path / "log.csv", small_set.parent / "other", BuildConfig(word2vec={"epochs": 1}))
+    at = open_page("neighbours", set="small", item=str(ArtifactSet.open(small_set).catalogue["item_id"].iloc[40]))
+    at.selectbox(key="set").set_value("other").run()
+    assert f"Similar to {name}" in texts(at).replace("\\", "")
+    assert "no item with the id" not in texts(at)
+
+
+@pytest.mark.parametrize("n", ["9999", "abc", "0", "-5"])
+def test_a_link_with_an_impossible_length_says_so(open_page: Open, n: str) -> None:
+    at = open_page("neighbours", n=n)
+    assert "asks for lists of length" in texts(at)
+    assert [len(each["rows"]) for each in shown_lists(at)] == [10, 10]
+
+
+@pytest.mark.parametrize("replicates", [1, 2])
+def test_with_too_few_replicates_nothing_is_called_disputed(
+    open_page: Open, small_log: Path, tmp_path: Path, replicates: int
+) -> None:
+    config = BuildConfig(replicates=replicates, als={"iterations": 1}, word2vec={"epochs": 1})
+    build("events", small_log, tmp_path / "sets" / "few", config)
+    at = open_page("overview", root=tmp_path / "sets")
+    assert f"Not known: this set has {replicates} of the 4 replicates" in texts(at)
+    assert not open_page("neighbours", root=tmp_path / "sets").exception

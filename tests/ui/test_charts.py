@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from recsys.ui.charts import agreement_by_popularity_chart, agreement_sentence
+
+TITLES = {"als": "ALS", "word2vec": "Word2vec"}
+
+
+def bands(overlap: tuple[float, float], als: float, word2vec: float) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "band": [1, 2], "listeners_from": [5, 9], "listeners_to": [8, 400], "items": [30, 10],
+            "overlap": overlap, "floor_als": [als, als], "floor_word2vec": [word2vec, word2vec],
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        (bands((0.4, 0.2), 0.8, 0.7), "The models share 3.5 of 10 on average; each shares at least 7.0 with itself; "
+         "least for the most popular items"),
+        (bands((0.4, 0.4), 0.8, 0.3), "The models share 4.0 of 10 on average, "
+         "no less than Word2vec shares with itself"),
+        (bands((0.4, 0.4), 0.3, 0.4), "The models share 4.0 of 10 on average, no less than each shares with itself"),
+        (bands((0.4, 0.4), float("nan"), 0.4), "The models share 4.0 of 10 on average; what each shares with itself "
+         "is not known"),
+    ],
+)  # fmt: skip
+def test_sentence_says_what_the_numbers_say(table: pd.DataFrame, sentence: str) -> None:
+    assert agreement_sentence(table, TITLES, 10) == sentence
+
+
+def test_chart_draws_every_band_of_every_series_by_more_than_colour() -> None:
+    spec = agreement_by_popularity_chart(bands((0.4, 0.2), 0.8, 0.7), TITLES, 10).to_dict()
+    rows = next(iter(spec["datasets"].values()))
+    assert {(row["series"], row["band"], round(row["shared"], 6)) for row in rows} == {
+        ("the two models", 1, 4), ("the two models", 2, 2), ("ALS with itself", 1, 8), ("ALS with itself", 2, 8),
+        ("Word2vec with itself", 1, 7), ("Word2vec with itself", 2, 7),
+    }  # fmt: skip
+    line, points = (layer["encoding"] for layer in spec["layer"])
+    assert {"strokeDash", "color"} <= set(line)
+    assert {"shape", "color"} <= set(points)
+    assert "strokeDash" not in points
