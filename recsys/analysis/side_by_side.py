@@ -19,6 +19,11 @@ from recsys.errors import ParameterError
 Verdict = Literal["real", "noise", "unknown"]
 # A list that shares less than this with itself under other seeds says more of the seed than of the item.
 MOSTLY_CHANCE = 0.5
+MEANINGS: dict[Verdict, str] = {
+    "real": "this is a real difference.",
+    "noise": "no difference can be told from noise.",
+    "unknown": "too few replicates to tell whether that is a real difference (build with 4).",
+}
 
 
 @dataclass(frozen=True)
@@ -137,14 +142,9 @@ def headline(view: SideBySide) -> str:
         return f"{words} How much of that is noise is not known: this set was built with one replicate."
     alone = [f"{floor * view.n:.0f}" for floor in floors]
     own = f"Re-run with other seeds, {first} shares {alone[0]} of {view.n} with itself and {second} {alone[1]}"
-    meaning = {
-        "real": "this is a real difference.",
-        "noise": "no difference can be told from noise.",
-        "unknown": "too few replicates to tell whether that is a real difference (build with 4).",
-    }
     shaky = [title for title, floor in zip((first, second), floors, strict=True) if floor < MOSTLY_CHANCE]
     chance = f" Most of {' and '.join(shaky)}'s own list is chance here." if shaky else ""
-    return f"{words} {own}: {meaning[view.verdict]}{chance}"
+    return f"{words} {own}: {MEANINGS[view.verdict]}{chance}"
 
 
 def _table(

@@ -41,13 +41,12 @@ def agreement_by_popularity_chart(
     def by_series(channel: Any, values: list[Any], **more: Any) -> Any:
         return channel("series:N", sort=order, title=None, scale=alt.Scale(domain=order, range=values), **more)
 
+    legend = alt.Legend(orient="top", labelLimit=260, columns=1, symbolStrokeWidth=0, symbolDash=[1, 0])
     encoded = alt.Chart(long).encode(
         x=alt.X("band:O", title="tenths of the catalogue, fewest listeners first", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("shared:Q", title=f"items shared, of {n}", scale=alt.Scale(domain=[0, n])),
         # Never colour alone: shape and dash tell the series apart as well.
-        color=by_series(
-            alt.Color, [SHARED_GREY, *MODEL_COLOURS], legend=alt.Legend(orient="top", labelLimit=260, columns=1)
-        ),
+        color=by_series(alt.Color, [SHARED_GREY, *MODEL_COLOURS], legend=legend),
         shape=by_series(alt.Shape, ["circle", "square", "diamond"]),
         tooltip=[
             alt.Tooltip("series:N", title="between"),

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from recsys.analysis.side_by_side import SideBySide, headline
+from recsys.analysis.side_by_side import MEANINGS, SideBySide, headline
 from recsys.ui.controls import choose_item
 
 HINTS = {"als": "who likes what", "word2vec": "what is played together"}
@@ -23,7 +23,6 @@ COLUMNS = (
     ("popularity", "pop.", "Percentile of its number of listeners in the catalogue"),
 )
 MOST_DOTS = 5
-LEADS = {"real": "Real difference", "noise": "Not told from noise", "unknown": "Not known"}
 
 
 def agreement_header(view: SideBySide) -> None:
@@ -42,8 +41,9 @@ def agreement_header(view: SideBySide) -> None:
         )
     name = escape(view.name)
     words = escape(headline(view)).replace(name, f"<bdi>{name}</bdi>", 1)
-    lead = f"<strong>{LEADS[view.verdict]}.</strong> " if bars else ""
-    st.html(f'<div class="verdict"><p>{lead}{words}</p><div>{bars}</div></div>')
+    meaning = escape(MEANINGS[view.verdict])
+    words = words.replace(meaning, f"<strong>{meaning}</strong>")
+    st.html(f'<div class="verdict"><p>{words}</p><div>{bars}</div></div>')
 
 
 def ranked_lists(view: SideBySide, key: str = "lists") -> None:

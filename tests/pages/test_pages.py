@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from html import unescape
 from pathlib import Path
@@ -43,7 +44,7 @@ def test_neighbours_shows_what_the_command_line_prints(open_page: Open, small_se
     at = open_page("neighbours", item=catalogue[8][0], n="6")
     assert not at.exception
     view = compare_neighbours(ArtifactSet.open(small_set), 8, n=6)
-    assert headline(view) in unescape(texts(at).replace("<bdi>", "").replace("</bdi>", ""))
+    assert headline(view) in unescape(re.sub("</?(bdi|strong)>", "", texts(at)))
     for shown, table in zip(shown_lists(at), view.lists.values(), strict=True):
         assert [row["name"] for row in shown["rows"]] == table["name"].tolist()
         assert [row["similarity"] for row in shown["rows"]] == [f"{s:.2f}" for s in table["similarity"]]

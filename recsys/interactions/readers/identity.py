@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import unicodedata
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -69,10 +68,3 @@ def combined(table: pa.Table, column: str) -> pa.Array:
 def joined_names(artist: pa.Array, track: pa.Array) -> pa.Array:
     """Artist – track, for display and for the identity of tracks without MBID."""
     return pc.binary_join_element_wise(artist, track, " – ")
-
-
-def has_text(column: pa.Array) -> np.ndarray:
-    """Which rows hold more than white space, bool (n_rows,)."""
-    filled = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
-    result: np.ndarray = filled.to_numpy(zero_copy_only=False)
-    return result
