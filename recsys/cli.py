@@ -77,7 +77,11 @@ def _fail(message: str, code: int, as_json: bool, **more: Any) -> NoReturn:
 @app.command()
 def build(
     reader: Annotated[
-        str, typer.Argument(metavar="READER", help="lastfm-360k, lastfm-1k, lastfm-2k, events or queues")
+        str,
+        typer.Argument(
+            metavar="READER",
+            help="events, queues, lastfm-360k, lastfm-1k, lastfm-2k, listenbrainz, spotify-history or spotify-mpd",
+        ),
     ],
     input: Annotated[Path, typer.Option(readable=False, help="file or folder of listening data")],
     out_: Annotated[Path, typer.Option("--out", readable=False, help="folder of the artifact set, as artifacts/NAME")],

@@ -230,7 +230,7 @@ def test_queues_with_another_delimiter_are_not_taken_for_long_names(tmp_path: Pa
 
 def test_unknown_reader_and_missing_input_are_named(tmp_path: Path) -> None:
     with pytest.raises(
-        ParameterError, match="no reader 'spotify'; choose one of lastfm-2k, lastfm-360k, lastfm-1k, events, queues"
+        ParameterError, match="no reader 'spotify'; choose one of lastfm-2k, lastfm-360k, lastfm-1k, listenbrainz"
     ):
         read("spotify", tmp_path)
     with pytest.raises(InputError, match="does not exist"):

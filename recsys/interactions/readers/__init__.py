@@ -10,8 +10,10 @@ from recsys.interactions.log import Interactions
 from recsys.interactions.readers.events import read_events
 from recsys.interactions.readers.lastfm_2k import read_lastfm_2k
 from recsys.interactions.readers.lastfm_logs import read_lastfm_1k, read_lastfm_360k
+from recsys.interactions.readers.listenbrainz import read_listenbrainz
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.readers.queues import read_queues
+from recsys.interactions.readers.spotify import read_spotify_history, read_spotify_mpd
 
 __all__ = ["READERS", "ReadOptions", "Reader", "read"]
 
@@ -20,6 +22,9 @@ READERS: dict[str, Reader] = {
     "lastfm-2k": read_lastfm_2k,
     "lastfm-360k": read_lastfm_360k,
     "lastfm-1k": read_lastfm_1k,
+    "listenbrainz": read_listenbrainz,
+    "spotify-history": read_spotify_history,
+    "spotify-mpd": read_spotify_mpd,
     "events": read_events,
     "queues": read_queues,
 }

@@ -1,0 +1,103 @@
+"""ListenBrainz: JSON lines of listens, as in the public dumps and in a person's own export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from recsys.errors import InputError
+from recsys.interactions.inputs import open_inputs, paths_of
+from recsys.interactions.log import Interactions
+from recsys.interactions.readers.gather import Gathered
+from recsys.interactions.readers.identity import Identity
+from recsys.interactions.readers.options import ReadOptions
+from recsys.interactions.report import ReadReport
+
+SUFFIXES = (".listens", ".jsonl", ".json", ".ndjson", ".txt")
+ROWS_A_BATCH = 100_000
+YEAR_2100 = 4_102_444_800
+
+
+def read_listenbrainz(path: Path, options: ReadOptions) -> Interactions:
+    """One JSON object a line: user_name or user_id, listened_at (seconds since 1970), track_metadata.
+
+    A listen without a user belongs to the one person whose export it is. The MBIDs of ListenBrainz's own mapping come
+    before those that the player sent.
+
+    Source: ListenBrainz documentation, JSON format of listens.
+    """
+    report = ReadReport(source=str(path), reader="listenbrainz", title=f"ListenBrainz, {options.level}s")
+    log, identity = Gathered(report), Identity(options.merge_spellings)
+    for source in open_inputs(paths_of(path), lambda name: name.lower().endswith(SUFFIXES), options.on_bytes):
+        report.add_file(source.path)
+        source.check_is_text()
+        batch: list[tuple[str, int, str, str]] = []
+        for number, line in enumerate(source.stream, 1):
+            if not line.strip():
+                continue
+            report.rows += 1
+            listen = _listen(line, options.level)
+            if isinstance(listen, str):
+                text = line[:200].decode("utf-8", "replace").strip()
+                report.skip(listen, file=source.name, line=number, text=text)
+            else:
+                batch.append(listen)
+            if len(batch) == ROWS_A_BATCH:
+                _add(log, identity, batch)
+                batch = []
+        _add(log, identity, batch)
+    if not report.files:
+        raise InputError(f"holds no {', '.join(SUFFIXES)} file", file=path)
+    report.refuse_if_mostly_bad(options.max_bad_share)
+    log.refuse_if_empty()
+    identity.tell(report)
+    return log.interactions(log.catalogue(), options.session_gap_minutes)
+
+
+def _add(log: Gathered, identity: Identity, batch: list[tuple[str, int, str, str]]) -> None:
+    if batch:
+        user, time, mbid, name = zip(*batch, strict=True)
+        names = pa.array(name, pa.string())
+        keys = identity.keys(pa.array(mbid, pa.string()), names)
+        log.add(pa.array(user, pa.string()), keys, names, time=np.array(time, np.int64))
+
+
+def _listen(line: bytes, level: str) -> tuple[str, int, str, str] | str:
+    """Listener, time, MBID and name of one listen; or what is wrong with it."""
+    try:
+        listen: Any = json.loads(line)
+    except (ValueError, RecursionError):
+        return "not JSON"
+    track = listen.get("track_metadata") if isinstance(listen, dict) else None
+    if not isinstance(track, dict):
+        return "no track_metadata"
+    time = listen.get("listened_at", listen.get("timestamp"))
+    if not isinstance(time, int | float) or isinstance(time, bool) or not 0 <= time < YEAR_2100:
+        return "time that cannot be read"
+    artist, title = _text(track.get("artist_name")), _text(track.get("track_name"))
+    if not artist:
+        return "empty artist"
+    if level == "track" and not title:
+        return "empty track"
+    user = _text(listen.get("user_name")) or _text(listen.get("user_id")) or "this listener"
+    sent, mapped = (
+        known if isinstance(known, dict) else {} for known in (track.get("additional_info"), track.get("mbid_mapping"))
+    )
+    if level == "track":
+        mbid = _text(mapped.get("recording_mbid")) or _text(sent.get("recording_mbid"))
+        return user, int(time), mbid, f"{artist} – {title}"
+    lists = (known.get("artist_mbids") for known in (mapped, sent))
+    # Several MBIDs are a collaboration, which is none of its artists alone.
+    single = next((known for known in lists if isinstance(known, list) and len(known) == 1), [""])
+    return user, int(time), _text(single[0]), artist
+
+
+def _text(value: object) -> str:
+    """A string or number as text without half surrogate pairs, which JSON can spell and nothing else can hold."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value).encode("utf-8", "replace").decode().strip()
