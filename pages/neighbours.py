@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from recsys.analysis.agreement import most_disputed
 from recsys.analysis.side_by_side import compare_neighbours
 from recsys.ui.controls import as_text, item_buttons, item_picker, list_length
-from recsys.ui.loading import artifacts_or_stop, name_index
+from recsys.ui.loading import artifacts_or_stop, disputed_items, name_index
 from recsys.ui.ranked_lists import agreement_header, ranked_lists
 
 artifacts = artifacts_or_stop()
@@ -19,5 +18,5 @@ view = compare_neighbours(artifacts, item, n=n)
 st.header(f"Similar to {as_text(view.name)}", anchor=False)
 agreement_header(view)
 ranked_lists(view)
-disputed = most_disputed(artifacts.agreement, artifacts.catalogue["listeners"].to_numpy())
-item_buttons("Most disputed items", artifacts, disputed.tolist(), key="disputed")
+disputed = disputed_items(artifacts, artifacts.fingerprint)
+item_buttons("Most disputed items", artifacts, disputed, key="disputed")

@@ -2,16 +2,14 @@
 
 import streamlit as st
 
-from recsys.analysis.agreement import by_popularity, most_disputed
 from recsys.ui.charts import agreement_by_popularity_chart, agreement_sentence
 from recsys.ui.controls import go_to_neighbours
-from recsys.ui.loading import artifacts_or_stop
+from recsys.ui.loading import artifacts_or_stop, disputed_items, popularity_bands
 from recsys.ui.passport import passport, trust_table
 
 artifacts = artifacts_or_stop()
-listeners = artifacts.catalogue["listeners"].to_numpy()
 titles = {name: model.title for name, model in artifacts.manifest.models.items()}
-bands = by_popularity(artifacts.agreement, listeners)
+bands = popularity_bands(artifacts, artifacts.fingerprint)
 
 st.header("Two models of one listening log: where do they part, and is that noise?", anchor=False)
 left, right = st.columns([3, 2], gap="large")
@@ -24,6 +22,6 @@ with right:
     st.subheader("How far each model can be trusted", anchor=False)
     trust_table(artifacts.manifest)
 st.subheader("Where to look next: the models part here, beyond their own noise", anchor=False)
-go_to_neighbours(artifacts, most_disputed(artifacts.agreement, listeners).tolist(), key="disputed")
+go_to_neighbours(artifacts, disputed_items(artifacts, artifacts.fingerprint), key="disputed")
 st.subheader("What this is", anchor=False)
 passport(artifacts)

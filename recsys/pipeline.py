@@ -26,6 +26,7 @@ from recsys.artifacts.manifest import SCHEMA_VERSION, Counts, Manifest, ModelEnt
 from recsys.artifacts.store import ArtifactSet, ArtifactWriter, sha256_of
 from recsys.config import BuildConfig, validated
 from recsys.errors import RecsysError
+from recsys.interactions.inputs import paths_of
 from recsys.interactions.log import Interactions
 from recsys.interactions.readers import ReadOptions, read
 from recsys.models import als, word2vec
@@ -150,7 +151,7 @@ class _Stages:
 
 
 def _read(reader: str, source: Path, config: BuildConfig, stages: _Stages) -> tuple[Interactions, str]:
-    size = sum(f.stat().st_size for f in _files(source))
+    size = sum(file.stat().st_size for file in paths_of(source))
     with stages("read", f"reading {source.name}", size):
         options = ReadOptions(
             session_gap_minutes=config.session_gap_minutes,
@@ -164,12 +165,6 @@ def _read(reader: str, source: Path, config: BuildConfig, stages: _Stages) -> tu
         interactions = everything.with_min_listeners(config.min_listeners)
         digests = "".join(sorted(sha256_of(file) for file in everything.report.files))
     return interactions, hashlib.sha256(digests.encode()).hexdigest()
-
-
-def _files(source: Path) -> list[Path]:
-    if source.is_dir():
-        return [path for path in source.iterdir() if path.is_file()]
-    return [source] if source.is_file() else []
 
 
 def _keep_interactions(writer: ArtifactWriter, interactions: Interactions) -> None:
@@ -293,7 +288,7 @@ def _repeatability(name: str, params: dict[str, Any], exact: bool) -> tuple[bool
     if name == "word2vec" and params["workers"] > 1:
         return False, f"{params['workers']} threads of one fit race each other; workers = 1 repeats bit by bit"
     if not exact:
-        return False, "the same seed gives the same vectors; the approximate graph may differ where threads race"
+        return False, "the same seed gives the same vectors; the approximate graph comes with no such promise"
     return True, "the same seed and library versions give the same bits on the same kind of processor"
 
 

@@ -160,7 +160,6 @@ class Interactions:
         listeners = np.bincount(matrix.indices, minlength=self.n_items)[keep]
         plays = np.bincount(matrix.indices, weights=matrix.data, minlength=self.n_items)[keep]
         ids = self.catalogue["item_id"].to_numpy(dtype=object)[keep]
-        # Ids break few ties, so compare as text only what is equal otherwise.
         order = np.lexsort((ids.astype(str), -plays, -listeners))
         kept = np.asarray(keep)[order]
         row_of = np.full(self.n_items, -1, np.int32)
@@ -178,10 +177,11 @@ class Interactions:
             "items": self.n_items - len(kept),
             "listeners": self.n_users - int(user_items.shape[0]),
             "plays": round(float(matrix.data.sum(dtype=np.float64)) - float(plays.sum())),
-            "queues": self.n_users - int(user_items.shape[0])
-            if self.played is None or played is None
-            else len(self.played) - len(played),
         }
+        # Without times a listener is a queue.
+        dropped["queues"] = dropped["listeners"]
+        if self.played is not None and played is not None:
+            dropped["queues"] = len(self.played) - len(played)
         return replace(
             self,
             catalogue=catalogue,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 
+from recsys.analysis.agreement import by_popularity, most_disputed
 from recsys.analysis.search import NameIndex
 from recsys.artifacts.store import ArtifactSet, artifact_sets
 from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, UnsupportedSchema
@@ -86,6 +89,18 @@ def name_index(_artifacts: ArtifactSet, fingerprint: str) -> NameIndex:
     return NameIndex(_artifacts.catalogue["item_id"].tolist(), _artifacts.catalogue["name"].tolist())
 
 
+@st.cache_data(max_entries=16, show_spinner=False)
+def popularity_bands(_artifacts: ArtifactSet, fingerprint: str) -> pd.DataFrame:
+    """`analysis.agreement.by_popularity` of a set; `fingerprint` is what it is cached by."""
+    return by_popularity(_artifacts.agreement, _artifacts.catalogue["listeners"].to_numpy())
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def disputed_items(_artifacts: ArtifactSet, fingerprint: str) -> list[int]:
+    """`analysis.agreement.most_disputed` of a set; `fingerprint` is what it is cached by."""
+    return [int(row) for row in most_disputed(_artifacts.agreement, _artifacts.catalogue["listeners"].to_numpy())]
+
+
 @st.cache_resource(max_entries=16, show_spinner="Opening the artifact set …")
 def _opened(folder: str) -> ArtifactSet:
     artifacts = ArtifactSet.open(Path(folder))
@@ -137,7 +152,9 @@ def _explain(name: str, error: ArtifactError) -> None:
     st.header(f"The artifact set {as_text(name)} {words.get(type(error), 'cannot be opened')}")
     st.text(str(error))
     st.write("Choose another set above, or mend this one. What is wrong in full:")
-    st.code(f"python -m recsys verify {artifacts_root() / name}", language="shell")
+    root = artifacts_root()
+    path = {path.name: path for path in artifact_sets(root)}.get(name, root / name)
+    st.code(f"python -m recsys verify {shlex.quote(str(path))}", language="shell")
 
 
 def _switched(path: Path) -> float:

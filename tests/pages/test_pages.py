@@ -124,6 +124,13 @@ def test_damaged_artifacts_are_explained_not_thrown(open_page: Open, small_set: 
     assert "python -m recsys verify" in texts(at)
 
 
+def test_a_damaged_set_that_is_itself_the_root_is_named_right(open_page: Open, small_set: Path) -> None:
+    path = ArtifactSet.open(small_set).folder / "als" / "vectors.npy"
+    path.write_bytes(path.read_bytes()[:100])
+    commands = [code.value for code in open_page("overview", root=small_set).code]
+    assert commands == [f"python -m recsys verify {small_set}"]
+
+
 def test_damage_that_shows_while_a_page_draws_is_explained_too(
     small_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
