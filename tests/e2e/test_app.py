@@ -203,3 +203,18 @@ def two_sets_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.copytree(ROOT / "artifacts" / "demo", folder / name)
     with running_app(folder) as address:
         yield address
+
+
+@pytest.mark.parametrize("width", [1180, 1280, 1440])
+def test_lines_meet_the_rows_that_they_join(demo_app: str, visit: Visit, width: int) -> None:
+    page = visit(f"{demo_app}/neighbours?item=s000000&n=30", width=width)
+    expect(page.locator("svg.slopes")).to_be_visible()
+    assert len(names(page, "first")) == 30
+    lines = page.locator("svg.slopes").bounding_box()
+    row = page.locator("section.first tbody tr").last.bounding_box()
+    top = page.locator("section.first tbody tr").first.bounding_box()
+    assert lines
+    assert row
+    assert top
+    assert abs(lines["y"] - top["y"]) <= 3
+    assert abs(lines["y"] + lines["height"] - row["y"] - row["height"]) <= 6
