@@ -18,7 +18,7 @@ OWNERS = {
     "umap": {"recsys/analysis/projection.py"},
     "openTSNE": {"recsys/analysis/projection.py"},
     "pyspark": {"recsys/spark.py"},
-    "numba": set(),
+    "numba": {"recsys/interactions/kernels.py"},
 }
 # Which rooms a room may import; a room may always import itself.
 MAY_IMPORT = {
@@ -81,7 +81,8 @@ def test_a_room_imports_only_what_its_walls_allow(path: Path) -> None:
             assert here in ("ui", "pages", "app"), f"{here} imports {name}"
         if top in HEAVY:
             assert str(path.relative_to(ROOT)) in OWNERS[top], f"{path.name} imports {name}"
-            assert not at_start, f"{path.name} imports {name} when it is itself imported"
+            # The compiler's decorators stand at the top; that the app never gets there is tested at run time below.
+            assert not at_start or top == "numba", f"{path.name} imports {name} when it is itself imported"
 
 
 def test_interactions_do_no_model_work_and_analysis_no_training() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -122,14 +123,26 @@ class Interactions:
             raise ParameterError(f"session gap is {session_gap_minutes} minutes; it must be greater than 0")
         counts = np.ones(len(item), np.float32) if plays is None else plays.astype(np.float32)
         user_items = sp.coo_matrix((counts, (user, item)), shape=(n_users, len(items)), dtype=np.float32).tocsr()
-        user_items.sort_indices()
         played = None
         if queue_offsets is not None:
             played = Queues(item.astype(np.int32), queue_offsets.astype(np.int64), ordered=True)
         elif time is not None:
             played = sessions(user, item, time, gap_seconds=60.0 * session_gap_minutes)
-        log = cls(items.reset_index(drop=True), user_items, played, report)
-        return log._renumbered(np.arange(len(items)))
+        return cls.from_matrix(user_items, items, report, played)
+
+    @classmethod
+    def from_matrix(
+        cls, user_items: sp.csr_matrix, items: pd.DataFrame, report: ReadReport, played: Queues | None = None
+    ) -> Interactions:
+        """Put a log together from play counts, CSR (n_users, n_items) float32, which it takes over and changes.
+
+        Pairs of listener and item may come more than once; their plays are added up.
+        """
+        every, entries = np.arange(len(items)), user_items.nnz
+        log = cls(items.reset_index(drop=True), user_items, played, report)._renumbered(every, in_place=True)
+        log.user_items.sum_duplicates()
+        # A pair that came again was counted as a further listener of the item.
+        return log if log.user_items.nnz == entries else log._renumbered(every, in_place=True)
 
     def with_min_listeners(self, min_listeners: int) -> Interactions:
         """The log without items that fewer than `min_listeners` people played; both models see the same catalogue.
@@ -154,13 +167,12 @@ class Interactions:
             )
         return self._renumbered(keep)
 
-    def _renumbered(self, keep: IntArray) -> Interactions:
+    def _renumbered(self, keep: IntArray, *, in_place: bool = False) -> Interactions:
         """Only the items in `keep`, in catalogue order, with listeners and plays counted afresh."""
         matrix = self.user_items
-        listeners = np.bincount(matrix.indices, minlength=self.n_items)[keep]
-        plays = np.bincount(matrix.indices, weights=matrix.data, minlength=self.n_items)[keep]
-        ids = self.catalogue["item_id"].to_numpy(dtype=object)[keep]
-        order = np.lexsort((ids.astype(str), -plays, -listeners))
+        listeners = _per_code(matrix.indices, self.n_items)[keep]
+        plays = _per_code(matrix.indices, self.n_items, matrix.data)[keep]
+        order = np.lexsort((_ranks(self.catalogue["item_id"])[keep], -plays, -listeners))
         kept = np.asarray(keep)[order]
         row_of = np.full(self.n_items, -1, np.int32)
         row_of[kept] = np.arange(len(kept), dtype=np.int32)
@@ -170,8 +182,7 @@ class Interactions:
         catalogue["plays"] = plays[order]
         if "tags" not in catalogue:
             catalogue["tags"] = [[]] * len(catalogue)
-        stays = len(kept) == self.n_items
-        user_items = _with_columns(matrix, row_of, len(kept), every=stays)
+        user_items = _with_columns(matrix, row_of, len(kept), in_place=in_place)
         played = self.played.only(row_of) if self.played is not None else None
         dropped = {
             "items": self.n_items - len(kept),
@@ -191,13 +202,36 @@ class Interactions:
         )
 
 
+def _ranks(texts: pd.Series) -> npt.NDArray[np.int64]:
+    """The place of each text among all in the order of their characters, int64 (n,)."""
+    ranks = np.empty(len(texts), np.int64)
+    ranks[texts.argsort(kind="stable")] = np.arange(len(texts))
+    return ranks
+
+
+def _per_code(codes: IntArray, n: int, weights: npt.NDArray[np.float32] | None = None) -> npt.NDArray[Any]:
+    """How often each code comes, or the sum of its weights: np.bincount in parts."""
+    total = np.zeros(n, np.int64 if weights is None else np.float64)
+    for part, weight in zip(_parts(codes), repeat(None) if weights is None else _parts(weights), strict=False):
+        total += np.bincount(part, weight, minlength=n)
+    return total
+
+
+def _parts(array: npt.NDArray[Any], at_once: int = 1 << 20) -> Iterator[npt.NDArray[Any]]:
+    """Views of a long array: NumPy widens whatever it takes for codes, and here never the whole of it."""
+    return (array[start : start + at_once] for start in range(0, len(array), at_once))
+
+
 def _with_columns(
-    matrix: sp.csr_matrix, row_of: npt.NDArray[np.int32], n_columns: int, *, every: bool
+    matrix: sp.csr_matrix, row_of: npt.NDArray[np.int32], n_columns: int, *, in_place: bool
 ) -> sp.csr_matrix:
-    """The matrix with its columns renumbered (-1 leaves, unless `every` stays) and empty rows left out."""
-    columns = row_of[matrix.indices]
-    data, indptr = matrix.data, matrix.indptr
-    if not every:
+    """The matrix with its columns renumbered (-1 leaves) and empty rows left out; `in_place` uses its memory."""
+    columns, data, indptr = matrix.indices, matrix.data, matrix.indptr
+    if not in_place:
+        columns = columns.copy()
+    for part in _parts(columns):
+        part[:] = row_of[part]
+    if n_columns < matrix.shape[1]:
         kept = columns >= 0
         ends = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
         columns, data, indptr = columns[kept], data[kept], ends[indptr]

@@ -8,6 +8,7 @@ Word2vec should not. Popularity falls off like Zipf's law, and each listener has
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -215,7 +216,7 @@ def write_lastfm_360k(simulation: Simulation, path: Path) -> int:
     artists = catalogue(simulation.n_items)
     row_of = {item_id: row for row, item_id in enumerate(artists["item_id"])}
     mbids = np.array(
-        ["" if row % 20 == 7 else str(uuid.UUID(int=row + 1)) for row in range(len(artists))], dtype=object
+        ["" if row % 20 == 7 else _mbid(item_id) for row, item_id in enumerate(artists["item_id"])], dtype=object
     )
     tail = pa.array(mbids + "\t" + artists["name"].to_numpy(object))
     written = 0
@@ -226,7 +227,7 @@ def write_lastfm_360k(simulation: Simulation, path: Path) -> int:
             rows = np.array([row_of[item_id] for item_id in item.dictionary.to_pylist()])[item.indices.to_numpy()]
             pairs, plays = np.unique(user.indices.to_numpy() * np.int64(len(artists)) + rows, return_counts=True)
             lines = pc.binary_join_element_wise(
-                pa.array([f"{int(name[1:]):040x}" for name in user.dictionary.to_pylist()]).take(
+                pa.array([hashlib.sha1(name.encode()).hexdigest() for name in user.dictionary.to_pylist()]).take(
                     pa.array(pairs // len(artists))
                 ),
                 tail.take(pa.array(pairs % len(artists))),
@@ -236,6 +237,11 @@ def write_lastfm_360k(simulation: Simulation, path: Path) -> int:
             stream.write("\n".join(lines.to_pylist()) + "\n")
             written += len(lines)
     return written
+
+
+def _mbid(item_id: str) -> str:
+    """An id that looks like MusicBrainz's and is always the same for the same item."""
+    return str(uuid.UUID(bytes=hashlib.md5(item_id.encode()).digest(), version=4))
 
 
 def _open_for(path: Path, schema: pa.Schema, stack: ExitStack) -> Append:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import InputError, ParameterError
 from recsys.interactions.log import Interactions, Queues, sessions
+from recsys.interactions.report import ReadReport
 
 
 def test_catalogue_goes_by_listeners_then_plays_then_id(hand_log: Interactions) -> None:
@@ -91,3 +94,13 @@ def test_queues_without_some_items_are_what_a_loop_would_make(queues: list[list[
     row_of = np.array([-1 if i in gone else i + 10 for i in range(7)], np.int32)
     expected = [[i + 10 for i in q if i not in gone] for q in queues]
     assert [q.tolist() for q in ragged.only(row_of)] == [q for q in expected if q]
+
+
+def test_a_pair_that_comes_again_is_one_listener_of_the_item() -> None:
+    plays = np.array([1, 2, 4, 8, 16, 32], np.float32)
+    matrix = sp.csr_matrix((plays, np.array([0, 1, 0, 1, 1, 1], np.int32), np.array([0, 3, 5, 6])), shape=(3, 2))
+    items = pd.DataFrame({"item_id": ["a", "b"], "name": ["A", "B"]})
+    log = Interactions.from_matrix(matrix, items, ReadReport(source="by hand", reader="test"))
+    assert log.catalogue["item_id"].tolist() == ["b", "a"]
+    assert log.catalogue["listeners"].tolist() == [3, 1]
+    assert log.user_items.toarray().tolist() == [[2, 5], [24, 0], [32, 0]]

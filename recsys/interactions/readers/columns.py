@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from recsys.interactions.report import EXAMPLES_PER_KIND, ReadReport
 from recsys.interactions.tabular import Block
+from recsys.interactions.texts import Texts
 
 FEWEST_PLAYS, MOST_PLAYS = 1e-6, 1e9
 YEAR_2100 = 4_102_444_800
@@ -26,13 +26,13 @@ class Rows:
 
     def __init__(self, block: Block, file: str, report: ReadReport) -> None:
         self.block, self.file, self.report = block, file, report
-        self.usable: Usable = np.ones(block.table.num_rows, bool)
+        self.usable: Usable = np.ones(len(block), bool)
 
     def require(self, good: Usable, kind: str, column: str) -> None:
         """Rows that are not `good` leave; those that were usable until now are counted under `kind`."""
         bad = np.flatnonzero(self.usable & ~good)
         for row in bad[:EXAMPLES_PER_KIND]:
-            shown = self.block.table.slice(int(row), 1).to_pylist()[0]
+            shown = {name: texts.only(np.array([row])).to_list()[0] for name, texts in self.block.columns.items()}
             text = f"{column} {shown[column]!r} in {' | '.join(map(str, shown.values()))}"
             self.report.skip(kind, file=self.file, line=int(self.block.lines[row]), text=text)
         if len(bad) > EXAMPLES_PER_KIND:
@@ -40,12 +40,11 @@ class Rows:
         self.usable &= good
 
     def require_text(self, column: str, what: str) -> None:
-        filled = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(self.block.table[column])), 0)
-        self.require(filled.to_numpy(zero_copy_only=False), f"empty {what}", column)
+        self.require(self.block.columns[column].filled(), f"empty {what}", column)
 
     def plays(self, column: str) -> npt.NDArray[np.float64]:
         """The play counts of all rows; rows without a sensible one leave."""
-        plays = numbers(self.block.table[column])
+        plays = numbers(self.block.columns[column])
         self.require(~np.isnan(plays), "play count that is not a number", column)
         self.require(plays > 0, "play count of zero or less", column)
         self.require(plays >= FEWEST_PLAYS, f"play count under {FEWEST_PLAYS:g}", column)
@@ -54,30 +53,35 @@ class Rows:
 
     def seconds(self, column: str) -> npt.NDArray[np.int64]:
         """The times of all rows in seconds since 1970; rows without a sensible one leave."""
-        time = seconds(self.block.table[column])
+        time = seconds(self.block.columns[column])
         self.require(time >= 0, "time that cannot be read", column)
         return time
 
-    def kept(self) -> pa.Table:
-        table = self.block.table
-        return table if self.usable.all() else table.filter(pa.array(self.usable))
+    def kept(self) -> dict[str, Texts]:
+        """The columns of the usable rows."""
+        columns = self.block.columns
+        return columns if self.usable.all() else {name: texts.only(self.usable) for name, texts in columns.items()}
 
 
-def numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def numbers(texts: Texts) -> npt.NDArray[np.float64]:
     """Text to float64, NaN where it is not a plain number."""
-    try:
-        parsed: npt.NDArray[np.float64] = column.cast(pa.float64()).to_numpy()
-    except pa.ArrowException:
-        parsed = pd.to_numeric(column.to_pandas(), errors="coerce").to_numpy(np.float64)
-    return parsed
+    values, n_others = texts.digits()
+    if n_others:
+        others = np.flatnonzero(np.isnan(values))
+        strings = texts.only(others).arrow()
+        try:
+            values[others] = strings.cast(pa.float64()).to_numpy()
+        except pa.ArrowException:
+            values[others] = pd.to_numeric(strings.to_pandas(), errors="coerce").to_numpy(np.float64)
+    return values
 
 
-def seconds(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+def seconds(texts: Texts) -> npt.NDArray[np.int64]:
     """Each row's time in whole seconds since 1970, -1 where there is none to be read.
 
     ISO 8601 (UTC unless it says otherwise), YYYYMMDD, seconds or milliseconds since 1970; rows may differ.
     """
-    values = numbers(column)
+    values = numbers(texts)
     result = np.full(len(values), -1, np.int64)
     is_number = np.isfinite(values)
     is_date = is_number & (values >= FIRST_DATE) & (values <= LAST_DATE)
@@ -89,7 +93,7 @@ def seconds(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
         result[is_date] = _since_1970(pd.to_datetime(dates, errors="coerce", utc=True, format="%Y%m%d"))
     as_text = np.isnan(values)
     if as_text.any():
-        text = column.to_pandas() if as_text.all() else column.filter(pa.array(as_text)).to_pandas()
+        text = texts.only(as_text).arrow().to_pandas()
         result[as_text] = _since_1970(pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601"))
     return np.where(result < YEAR_2100, result, -1)
 

@@ -21,6 +21,7 @@ from recsys.interactions.readers.gather import Gathered
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
 from recsys.interactions.tabular import Block, read_blocks
+from recsys.interactions.texts import Codes, Texts
 
 COLUMNS = ("user", "item", "name", "timestamp", "plays")
 SUFFIX_DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -39,7 +40,7 @@ def read_events(path: Path, options: ReadOptions) -> Interactions:
     """
     report = ReadReport(source=str(path), reader="events", title=_stem(path))
     files = _files(path, report)
-    log = Gathered(report)
+    log = Gathered(report, Codes())
     present: set[str] | None = None
     for where, columns, blocks in _tables(files, options, report):
         if present is not None and present != set(columns):
@@ -54,14 +55,14 @@ def read_events(path: Path, options: ReadOptions) -> Interactions:
 
 
 def _take(log: Gathered, rows: Rows) -> None:
-    present = rows.block.table.column_names
+    present = rows.block.columns
     rows.require_text("user", "user")
     rows.require_text("item", "item")
     plays = rows.plays("plays") if "plays" in present else None
     time = rows.seconds("timestamp") if "timestamp" in present else None
     kept = rows.kept()
     log.add(
-        kept["user"], kept["item"], kept["name"] if "name" in present else None,
+        log.users.add(kept["user"]), log.ids.add(kept["item"]), kept["name"] if "name" in present else None,
         plays=None if plays is None else plays[rows.usable], time=None if time is None else time[rows.usable],
     )  # fmt: skip
 
@@ -143,18 +144,18 @@ def _parquet(file: Path) -> pq.ParquetFile:
         raise InputError(f"is not a whole Parquet file: {error}", file=file) from error
 
 
-def _parquet_blocks(file: Path, columns: list[str], options: ReadOptions, report: ReadReport) -> Iterator[Block]:
+def _parquet_blocks(file: Path, names: list[str], options: ReadOptions, report: ReadReport) -> Iterator[Block]:
     report.add_file(file)
-    wanted = [name for name in columns if name in COLUMNS]
+    wanted = [name for name in names if name in COLUMNS]
     first = 1
     try:
         for batch in _parquet(file).iter_batches(batch_size=1 << 18, columns=wanted):
-            table = pa.table({name: _as_text(batch.column(name), name, file) for name in wanted})
-            report.rows += table.num_rows
+            columns = {name: Texts.of(_as_text(batch.column(name), name, file)) for name in wanted}
+            report.rows += batch.num_rows
             if options.on_bytes:
                 options.on_bytes(batch.nbytes)
-            yield Block(table, np.arange(first, first + table.num_rows))
-            first += table.num_rows
+            yield Block(columns, np.arange(first, first + batch.num_rows))
+            first += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"is damaged: {error}", file=file) from error
 
@@ -215,7 +216,7 @@ def _described(catalogue: pd.DataFrame, files: list[Path], report: ReadReport) -
                     f"needs a column item and no name twice; its columns are {columns[:10]}", file=beside, line=1
                 )
             rows = read_blocks(source, columns, delimiter=",", report=seen, quoting=True)
-            parts += [block.table.to_pandas() for block in rows]
+            parts += [pd.DataFrame({name: texts.to_list() for name, texts in block.columns.items()}) for block in rows]
         report.take_in(seen)
     if not parts:
         return catalogue

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import unicodedata
 
-import pyarrow as pa
+import numpy as np
+import numpy.typing as npt
 import pyarrow.compute as pc
 
 from recsys.interactions.report import ReadReport
+from recsys.interactions.texts import Codes, Texts
 
 
 def folded_name(name: str) -> str:
@@ -30,28 +32,33 @@ class Identity:
 
     def __init__(self, merge: bool) -> None:
         self.merge = merge
-        self._folded: dict[str, str] = {}
+        self.ids = Codes()
+        self._spellings = Codes()
+        self._item_of = np.empty(0, np.int32)  # of each spelling
 
-    def keys(self, mbid: pa.Array, name: pa.Array) -> pa.Array:
-        """The identity of each row, text (n_rows,)."""
+    def items(self, mbid: Texts, name: Texts) -> npt.NDArray[np.int32]:
+        """The item of each row, int32 (n_rows,), a code of `ids`."""
         if not self.merge:
-            return name
-        without = pc.equal(mbid, "")
-        if not pc.any(without).as_py():
-            return mbid
-        names = name.filter(without).dictionary_encode()
-        fold = self._folded
-        keys = pa.array(
-            [fold.setdefault(text, folded_name(text)) for text in names.dictionary.to_pylist()], pa.string()
-        )
-        return pc.replace_with_mask(mbid, without, keys.take(names.indices))
+            return self.ids.add(name)
+        items = self.ids.add(mbid)
+        without = np.flatnonzero(items < 0)
+        if len(without):
+            items[without] = self._by_name(name.only(without))
+        return items
+
+    def _by_name(self, name: Texts) -> npt.NDArray[np.int32]:
+        spellings = self._spellings.add(name)
+        new = self._spellings.values(len(self._item_of)).to_pylist()
+        folded = self.ids.add(Texts.of([folded_name(spelling) or spelling for spelling in new]))
+        self._item_of = np.concatenate([self._item_of, folded])
+        return self._item_of[spellings]
 
     def tell(self, report: ReadReport) -> None:
         """Put into the report how many spellings became how many items."""
         if not self.merge:
             report.notes.append("items go by their names as spelled; MBIDs were not looked at")
             return
-        spellings, names = len(self._folded), len(set(self._folded.values()))
+        spellings, names = len(self._spellings), len(np.unique(self._item_of))
         if spellings > names:
             report.notes.append(
                 f"{spellings:,} spellings of names without MBID are {names:,} items when case, width and spaces are "
@@ -59,12 +66,6 @@ class Identity:
             )
 
 
-def combined(table: pa.Table, column: str) -> pa.Array:
-    """One column of a table in one piece."""
-    pieces = table[column].combine_chunks()
-    return pieces.chunk(0) if isinstance(pieces, pa.ChunkedArray) and pieces.num_chunks else pieces
-
-
-def joined_names(artist: pa.Array, track: pa.Array) -> pa.Array:
+def joined_names(artist: Texts, track: Texts) -> Texts:
     """Artist – track, for display and for the identity of tracks without MBID."""
-    return pc.binary_join_element_wise(artist, track, " – ")
+    return Texts.of(pc.binary_join_element_wise(artist.arrow(), track.arrow(), " – "))

@@ -14,7 +14,8 @@ from recsys.interactions.log import Interactions
 from recsys.interactions.readers.columns import Rows
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
-from recsys.interactions.tabular import Block, Codes, read_blocks
+from recsys.interactions.tabular import Block, read_blocks
+from recsys.interactions.texts import Codes
 
 PUBLISHED_ROWS = 92_834  # of user_artists.dat, from the readme of HetRec 2011 Last.fm
 PLAYS, ARTISTS, TAGS, TAGGED = "user_artists.dat", "artists.dat", "tags.dat", "user_taggedartists.dat"
@@ -38,11 +39,12 @@ def read_lastfm_2k(path: Path, options: ReadOptions) -> Interactions:
         rows.require_text("userID", "listener")
         rows.require_text("artistID", "artist")
         plays = rows.plays("weight")
-        item = np.array([row_of.get(value, -1) for value in block.table["artistID"].to_pylist()], np.int32)
+        item = np.array([row_of.get(value, -1) for value in block.columns["artistID"].to_list()], np.int32)
         unknown = np.flatnonzero((item < 0) & rows.usable)
         if len(unknown):
+            artist = block.columns["artistID"].only(unknown[:1]).to_list()[0]
             raise InputError(
-                f"artist {block.table['artistID'][int(unknown[0])].as_py()!r} is not among the {len(items):,} of "
+                f"artist {artist!r} is not among the {len(items):,} of "
                 f"{ARTISTS} ({artists_report.summary()}), so one of the two files is incomplete; fetch both again",
                 file=f"{path}/{PLAYS}", line=int(block.lines[unknown[0]]), column="artistID",
             )  # fmt: skip
@@ -108,11 +110,20 @@ def _artists(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, ReadReport
     for block in _needed(path, ARTISTS, ("id", "name", "url", "pictureURL"), report, options):
         rows = Rows(block, ARTISTS, report)
         rows.require_text("id", "artist id")
-        parts.append(rows.kept().select(["id", "name"]).to_pandas().assign(line=block.lines[rows.usable]))
+        kept = rows.kept()
+        parts.append(
+            pd.DataFrame(
+                {
+                    "item_id": kept["id"].to_list(),
+                    "name": kept["name"].to_list(),
+                    "line": np.asarray(block.lines)[rows.usable],
+                }
+            )
+        )
     report.refuse_if_mostly_bad(options.max_bad_share)
     if not parts:
         raise InputError("holds no artist", file=f"{path}/{ARTISTS}")
-    items = pd.concat(parts, ignore_index=True).rename(columns={"id": "item_id"})
+    items = pd.concat(parts, ignore_index=True)
     twice = items[items["item_id"].duplicated()]
     if len(twice):
         first = twice.iloc[0]
@@ -134,7 +145,7 @@ def _tag_names(path: Path, report: ReadReport, options: ReadOptions) -> dict[str
         rows = Rows(block, TAGS, own)
         rows.require_text("tagValue", "tag")
         kept = rows.kept()
-        names.update(zip(kept["tagID"].to_pylist(), kept["tagValue"].to_pylist(), strict=True))
+        names.update(zip(kept["tagID"].to_list(), kept["tagValue"].to_list(), strict=True))
     own.refuse_if_mostly_bad(options.max_bad_share)
     report.take_in(own)
     return names
@@ -151,7 +162,9 @@ def _tags(
         return None
     if not blocks:
         raise InputError("holds no tag assignment", file=f"{path}/{TAGGED}")
-    given = pd.concat([block.table.select(["artistID", "tagID"]).to_pandas() for block in blocks])
+    given = pd.concat(
+        [pd.DataFrame({name: block.columns[name].to_list() for name in ("artistID", "tagID")}) for block in blocks]
+    )
     own.refuse_if_mostly_bad(options.max_bad_share)
     report.take_in(own)
     known = given["tagID"].isin(names) & given["artistID"].isin(item_ids)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
+import numpy as np
+import numpy.typing as npt
 
 from recsys.errors import InputError
 from recsys.interactions.inputs import open_inputs, paths_of
 from recsys.interactions.log import Interactions
 from recsys.interactions.readers.columns import Rows
 from recsys.interactions.readers.gather import Gathered
-from recsys.interactions.readers.identity import Identity, combined, joined_names
+from recsys.interactions.readers.identity import Identity, joined_names
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
-from recsys.interactions.tabular import read_blocks
+from recsys.interactions.tabular import ahead, read_blocks
+from recsys.interactions.texts import Texts
 
 
 def read_lastfm_360k(path: Path, options: ReadOptions) -> Interactions:
@@ -26,17 +29,26 @@ def read_lastfm_360k(path: Path, options: ReadOptions) -> Interactions:
     Source: Celma (2010), Music Recommendation and Discovery in the Long Tail.
     """
     report = ReadReport(source=str(path), reader="lastfm-360k", title="Last.fm-360K")
-    log, identity = Gathered(report), Identity(options.merge_spellings)
+    identity = Identity(options.merge_spellings)
+    log = Gathered(report, identity.ids)
     columns = ("user", "mbid", "artist", "plays")
-    for source in open_inputs(paths_of(path), _is_log, options.on_bytes):
-        for block in read_blocks(source, columns, delimiter="\t", report=report, header=False):
-            rows = Rows(block, source.name, report)
-            rows.require_text("user", "listener")
-            rows.require_text("artist", "artist")
-            plays = rows.plays("plays")
-            kept = rows.kept()
-            artist = combined(kept, "artist")
-            log.add(kept["user"], identity.keys(combined(kept, "mbid"), artist), artist, plays=plays[rows.usable])
+
+    def blocks() -> Iterator[tuple[npt.NDArray[np.int32], dict[str, Texts], npt.NDArray[np.float64]]]:
+        for source in open_inputs(paths_of(path), _is_log, options.on_bytes):
+            for block in read_blocks(source, columns, delimiter="\t", report=report, header=False):
+                rows = Rows(block, source.name, report)
+                rows.require_text("user", "listener")
+                rows.require_text("artist", "artist")
+                plays = rows.plays("plays")
+                kept = rows.kept()
+                yield log.users.add(kept["user"]), kept, plays[rows.usable]
+
+    coded = (
+        (user, identity.items(kept["mbid"], kept["artist"]), kept["artist"], plays)
+        for user, kept, plays in ahead(blocks())
+    )
+    for user, item, name, plays in ahead(coded):
+        log.add(user, item, name, plays=plays)
     return _finished(log, identity, options, path)
 
 
@@ -49,7 +61,8 @@ def read_lastfm_1k(path: Path, options: ReadOptions) -> Interactions:
     Source: Celma (2010), Music Recommendation and Discovery in the Long Tail.
     """
     report = ReadReport(source=str(path), reader="lastfm-1k", title=f"Last.fm-1K, {options.level}s")
-    log, identity = Gathered(report), Identity(options.merge_spellings)
+    identity = Identity(options.merge_spellings)
+    log = Gathered(report, identity.ids)
     columns = ("user", "time", "artist_mbid", "artist", "track_mbid", "track")
     for source in open_inputs(paths_of(path), _is_log, options.on_bytes):
         for block in read_blocks(source, columns, delimiter="\t", report=report, header=False):
@@ -61,7 +74,7 @@ def read_lastfm_1k(path: Path, options: ReadOptions) -> Interactions:
             time = rows.seconds("time")
             kept = rows.kept()
             mbid, name = _item(kept, options.level)
-            log.add(kept["user"], identity.keys(mbid, name), name, time=time[rows.usable])
+            log.add(log.users.add(kept["user"]), identity.items(mbid, name), name, time=time[rows.usable])
     return _finished(log, identity, options, path)
 
 
@@ -70,12 +83,12 @@ def _is_log(name: str) -> bool:
     return name.endswith((".tsv", ".txt", ".csv", ".dat")) and "profile" not in name and "readme" not in name.lower()
 
 
-def _item(table: pa.Table, level: str) -> tuple[pa.Array, pa.Array]:
+def _item(table: dict[str, Texts], level: str) -> tuple[Texts, Texts]:
     """MBID and name of each row's item."""
-    artist = combined(table, "artist")
+    artist = table["artist"]
     if level == "artist":
-        return combined(table, "artist_mbid"), artist
-    return combined(table, "track_mbid"), joined_names(artist, combined(table, "track"))
+        return table["artist_mbid"], artist
+    return table["track_mbid"], joined_names(artist, table["track"])
 
 
 def _finished(log: Gathered, identity: Identity, options: ReadOptions, path: Path) -> Interactions:

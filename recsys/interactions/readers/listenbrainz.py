@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from recsys.errors import InputError
 from recsys.interactions.inputs import open_inputs, paths_of
@@ -16,6 +15,7 @@ from recsys.interactions.readers.gather import Gathered
 from recsys.interactions.readers.identity import Identity
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
+from recsys.interactions.texts import Texts
 
 SUFFIXES = (".listens", ".jsonl", ".json", ".ndjson", ".txt")
 ROWS_A_BATCH = 100_000
@@ -31,7 +31,8 @@ def read_listenbrainz(path: Path, options: ReadOptions) -> Interactions:
     Source: ListenBrainz documentation, JSON format of listens.
     """
     report = ReadReport(source=str(path), reader="listenbrainz", title=f"ListenBrainz, {options.level}s")
-    log, identity = Gathered(report), Identity(options.merge_spellings)
+    identity = Identity(options.merge_spellings)
+    log = Gathered(report, identity.ids)
     for source in open_inputs(paths_of(path), lambda name: name.lower().endswith(SUFFIXES), options.on_bytes):
         report.add_file(source.path)
         source.check_is_text()
@@ -61,9 +62,10 @@ def read_listenbrainz(path: Path, options: ReadOptions) -> Interactions:
 def _add(log: Gathered, identity: Identity, batch: list[tuple[str, int, str, str]]) -> None:
     if batch:
         user, time, mbid, name = zip(*batch, strict=True)
-        names = pa.array(name, pa.string())
-        keys = identity.keys(pa.array(mbid, pa.string()), names)
-        log.add(pa.array(user, pa.string()), keys, names, time=np.array(time, np.int64))
+        names = Texts.of(name)
+        log.add(
+            log.users.add(Texts.of(user)), identity.items(Texts.of(mbid), names), names, time=np.array(time, np.int64)
+        )
 
 
 def _listen(line: bytes, level: str) -> tuple[str, int, str, str] | str:

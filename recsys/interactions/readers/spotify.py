@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from recsys.errors import InputError
 from recsys.interactions.inputs import open_inputs, paths_of
@@ -18,6 +17,7 @@ from recsys.interactions.readers.columns import seconds
 from recsys.interactions.readers.gather import Gathered
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
+from recsys.interactions.texts import Codes, Texts
 
 SHORTEST_LISTEN_MS = 30_000
 LARGEST_JSON = 256 << 20
@@ -31,13 +31,14 @@ def read_spotify_history(path: Path, options: ReadOptions) -> Interactions:
     Source: Spotify, Understanding My Data, extended streaming history.
     """
     report = ReadReport(source=str(path), reader="spotify-history", title=f"Spotify history, {options.level}s")
-    log = Gathered(report)
+    ids = Codes()
+    log = Gathered(report, ids)
     short, other = 0, 0
     for name, content in _json_files(path, options, report, ("history", "endsong")):
         if not isinstance(content, list):
             raise InputError("is not a list of plays", file=name)
-        times = seconds(pa.chunked_array([pa.array([_text(p, "ts") for p in content], pa.string())]))
-        users, ids, names, kept = [], [], [], []
+        times = seconds(Texts.of([_text(p, "ts") for p in content]))
+        users, items, names, kept = [], [], [], []
         for at, play in enumerate(content):
             report.rows += 1
             artist, track = _text(play, "master_metadata_album_artist_name"), _text(play, "master_metadata_track_name")
@@ -52,11 +53,12 @@ def read_spotify_history(path: Path, options: ReadOptions) -> Interactions:
                 users.append(_text(play, "username") or "this listener")
                 as_track = options.level == "track"
                 names.append(f"{artist} – {track}" if as_track else artist)
-                ids.append((_text(play, "spotify_track_uri") or names[-1]) if as_track else artist)
+                items.append((_text(play, "spotify_track_uri") or names[-1]) if as_track else artist)
                 kept.append(int(times[at]))
         if kept:
-            columns = (pa.array(column, pa.string()) for column in (users, ids, names))
-            log.add(*columns, time=np.array(kept, np.int64))
+            log.add(
+                log.users.add(Texts.of(users)), ids.add(Texts.of(items)), Texts.of(names), time=np.array(kept, np.int64)
+            )
     report.notes.append(f"{short:,} plays under 30 seconds and {other:,} of podcasts or videos are not listens")
     report.refuse_if_mostly_bad(options.max_bad_share)
     log.refuse_if_empty()
