@@ -27,6 +27,7 @@ from recsys.artifacts.store import ArtifactSet
 from recsys.artifacts.store import verify as verify_artifacts
 from recsys.config import load_config
 from recsys.errors import ParameterError, RecsysError, UnknownItem
+from recsys.interactions.profile import Profile
 
 app = typer.Typer(
     name="python -m recsys",
@@ -42,6 +43,9 @@ INTERRUPTED = 130
 Artifacts = Annotated[
     Path, typer.Argument(metavar="ARTIFACTS", readable=False, help="folder of an artifact set, as artifacts/demo")
 ]
+READERS_HELP = (
+    "events, queues, playlists, lastfm-360k, lastfm-1k, lastfm-2k, listenbrainz, spotify-history or spotify-mpd"
+)
 Json = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 
 
@@ -78,10 +82,7 @@ def _fail(message: str, code: int, as_json: bool, **more: Any) -> NoReturn:
 def build(
     reader: Annotated[
         str,
-        typer.Argument(
-            metavar="READER",
-            help="events, queues, lastfm-360k, lastfm-1k, lastfm-2k, listenbrainz, spotify-history or spotify-mpd",
-        ),
+        typer.Argument(metavar="READER", help=READERS_HELP),
     ],
     input: Annotated[Path, typer.Option(readable=False, help="file or folder of listening data")],
     out_: Annotated[Path, typer.Option("--out", readable=False, help="folder of the artifact set, as artifacts/NAME")],
@@ -190,6 +191,39 @@ def inspect(artifacts: Artifacts, as_json: Json = False) -> None:
         _print_json(_passport_json(opened))
     else:
         _print_passport(opened.manifest, artifacts)
+
+
+@app.command()
+def profile(
+    path: Annotated[Path, typer.Argument(metavar="PATH", readable=False, help="file or folder of listening data")],
+    reader: Annotated[str, typer.Option(help=READERS_HELP)],
+    min_listeners: Annotated[int, typer.Option(help="what a build would leave items out by")] = 5,
+    delimiter: Annotated[str | None, typer.Option(help="tab, comma, semicolon, pipe, space or a character")] = None,
+    session_gap: Annotated[float | None, typer.Option(help="minutes of pause that end a queue [default: 30]")] = None,
+    max_bad_share: Annotated[float | None, typer.Option(help="largest share of unusable rows [default: 0.1]")] = None,
+    level: Annotated[str | None, typer.Option(help="artist or track, for logs that know tracks")] = None,
+    merge: Annotated[
+        bool | None, typer.Option("--merge/--no-merge", help="one item for all spellings of a name [default: merge]")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What listening data hold, before any training, and which of the models they can feed."""
+    from recsys.interactions.profile import profile as profiled
+    from recsys.pipeline import read_log
+
+    settings = load_config(
+        None,
+        {
+            "min_listeners": min_listeners, "delimiter": delimiter, "session_gap_minutes": session_gap,
+            "max_bad_share": max_bad_share, "level": level, "merge_spellings": merge,
+        },
+    )  # fmt: skip
+    with _progress(quiet=as_json) as progress:
+        found = profiled(read_log(reader, path, settings, progress), settings.min_listeners)
+    if as_json:
+        _print_json(found.as_json())
+    else:
+        _print_profile(found, path, reader)
 
 
 @app.command()
@@ -316,6 +350,41 @@ def _print_passport(manifest: Manifest, path: Path) -> None:
     notes = [note for model in manifest.models.values() for note in model.notes]
     for note in [*manifest.warnings, *notes]:
         out.print(f"· {escape(note)}", soft_wrap=True)
+
+
+def _print_profile(found: Profile, path: Path, reader: str) -> None:
+    each = "median {0.median:,.0f}, 95% have at most {0.p95:,.0f}, most {0.most:,}"
+    order = "in the order they were played" if found.queues_ordered else "listeners' whole sets: no order is known"
+    facts = {
+        "rows": f"{found.rows:,} read, {found.rows - found.rows_used:,} cannot be used",
+        "listeners": f"{found.listeners:,}",
+        "items": f"{found.items:,}",
+        "plays": f"{found.plays:,.0f} in {found.pairs:,} pairs of listener and item",
+        "time": f"{found.first} to {found.last}" if found.first else "no times",
+        "density": f"{found.density:.4%} of all pairs",
+        "items a listener": each.format(found.items_a_listener),
+        "listeners an item": each.format(found.listeners_an_item),
+        "long tail": f"{found.single_listener_items:.0%} of the items have one listener; the most played 1% have "
+        f"{found.head_plays:.0%} of the plays",
+        f"with {found.min_listeners} listeners": f"{found.kept_items:,} items, {found.kept_plays:.0%} of the plays",
+        "queues": f"{found.queues:,}, {order}",
+        "queue length": f"{each.format(found.queue_length)}; {found.single_play_queues:.0%} have one",
+        "feeds ALS": f"{found.als.verdict}: {found.als.why}",
+        "feeds Word2vec": f"{found.word2vec.verdict}: {found.word2vec.why}",
+    }
+    grid = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        grid.add_row(name, escape(value))
+    out.print(grid)
+    for kind, count in found.bad_rows.items():
+        out.print(f"· {count:,} × {escape(kind)}", soft_wrap=True)
+        for example in found.bad_examples[kind]:
+            out.print(f"    {escape(example)}", soft_wrap=True)
+    for note in found.notes:
+        out.print(f"· {escape(note)}", soft_wrap=True)
+    out.print(
+        f"\nNext: python -m recsys build {reader} --input {escape(str(path))} --out artifacts/NAME", soft_wrap=True
+    )
 
 
 def _print_neighbours(view: SideBySide) -> None:

@@ -150,18 +150,28 @@ class _Stages:
         self.seconds[key] = round(self.seconds.get(key, 0.0) + time.perf_counter() - start, 2)
 
 
+def read_log(reader: str, source: Path, config: BuildConfig, progress: Progress) -> Interactions:
+    """The log at `source` as its reader gives it, nothing left out; progress in bytes on disk.
+
+    Raises
+    ------
+    InputError, ParameterError : with what to do about it.
+    """
+    progress.stage(f"reading {source.name}", sum(file.stat().st_size for file in paths_of(source)))
+    options = ReadOptions(
+        session_gap_minutes=config.session_gap_minutes,
+        delimiter=config.delimiter,
+        max_bad_share=config.max_bad_share,
+        level=config.level,
+        merge_spellings=config.merge_spellings,
+        on_bytes=progress.advance,
+    )
+    return read(reader, source, options)
+
+
 def _read(reader: str, source: Path, config: BuildConfig, stages: _Stages) -> tuple[Interactions, str]:
-    size = sum(file.stat().st_size for file in paths_of(source))
-    with stages("read", f"reading {source.name}", size):
-        options = ReadOptions(
-            session_gap_minutes=config.session_gap_minutes,
-            delimiter=config.delimiter,
-            max_bad_share=config.max_bad_share,
-            level=config.level,
-            merge_spellings=config.merge_spellings,
-            on_bytes=stages.progress.advance,
-        )
-        everything = read(reader, source, options)
+    with stages("read"):
+        everything = read_log(reader, source, config, stages.progress)
         interactions = everything.with_min_listeners(config.min_listeners)
         digests = "".join(sorted(sha256_of(file) for file in everything.report.files))
     return interactions, hashlib.sha256(digests.encode()).hexdigest()

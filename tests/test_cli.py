@@ -145,3 +145,16 @@ def test_a_set_smaller_than_the_default_length_is_shown_whole(tmp_path: Path) ->
     options = ["--min-listeners", 1, "--epochs", 1, "--iterations", 1, "--factors", 2]
     assert run("build", "events", "--input", tmp_path / "log.csv", "--out", out, *options).returncode == 0
     assert json.loads(run("neighbours", out, "a", "--json").stdout)["n"] == 2
+
+
+def test_profile_says_what_is_there_before_any_training(small_log: Path) -> None:
+    done = run("profile", small_log, "--reader", "events")
+    assert done.returncode == 0
+    assert "feeds ALS" in done.stdout
+    assert "in the order they were played" in done.stdout
+    as_json = json.loads(run("profile", small_log, "--reader", "events", "--json").stdout)
+    assert as_json["word2vec"]["verdict"] == "well"
+    assert f"{as_json['listeners']:,}" in done.stdout
+    refused = run("profile", small_log, "--reader", "event")
+    assert refused.returncode == 2
+    assert "lastfm-360k" in refused.stderr

@@ -81,6 +81,14 @@ class Interactions:
         return self.played if self.played is not None else listener_sets(self.user_items)
 
     @property
+    def queue_lengths(self) -> npt.NDArray[np.int64]:
+        """Plays in each queue, int64 (n_queues,), without making queues out of listeners' sets."""
+        if self.played is not None:
+            return self.played.lengths
+        lengths = np.diff(self.user_items.indptr).astype(np.int64)
+        return lengths[lengths > 0]
+
+    @property
     def n_users(self) -> int:
         return int(self.user_items.shape[0])
 

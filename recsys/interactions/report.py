@@ -21,6 +21,7 @@ class ReadReport:
     rows : data rows seen, bad ones included, blank lines and headers not.
     bad : kind → how many rows were skipped for it; `examples` shows the first few of each.
     notes : what a person should know and need not mend.
+    times : the earliest and the latest play, seconds since 1970; None where no times are known.
     """
 
     source: str
@@ -32,6 +33,7 @@ class ReadReport:
     files: list[Path] = field(default_factory=list)
     title: str = ""
     simulated: bool = False
+    times: tuple[int, int] | None = None
 
     def add_file(self, path: Path) -> None:
         """Name a file that was read; members of one archive name it once."""

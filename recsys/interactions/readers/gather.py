@@ -72,6 +72,8 @@ class Gathered:
         self.users.clear()
         self.ids.clear()
         plays, time = self._plays.values(), self._time.values()
+        if len(time):
+            self.report.times = int(time.min()), int(time.max())
         indptr = None if len(time) else self._user.indptr()
         if indptr is not None and len(plays):
             matrix = sp.csr_matrix((plays, self._item.values(), indptr), shape=shape)
