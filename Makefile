@@ -2,6 +2,7 @@
 # make test   lint, types, and all tests
 # make demo   simulate and rebuild the committed demo artifacts
 # make pictures  take the pictures of the README
+# make fuzz   ten thousand damaged files for every reader (CASES=… changes how many, READERS=… which)
 # make lock   pin the versions that a fresh install of the requirements gives
 # make clean  remove the virtual environment and caches
 
@@ -11,13 +12,14 @@ BIN := $(VENV)/bin
 PORT ?= 8501
 ADDRESS ?= 127.0.0.1
 HOSTS ?=
+CASES ?= 10000
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # The first Python of a fitting version; a name on the PATH alone proves nothing (pyenv has shims for absent ones).
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && echo "$$p" && break; done)
 
-.PHONY: app test lint types demo pictures lock clean
+.PHONY: app test lint types demo pictures fuzz lock clean
 
 app: $(VENV)/run
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS) \
@@ -44,6 +46,9 @@ demo: $(VENV)/run
 
 pictures: $(VENV)/dev
 	$(BIN)/python -m tests.e2e.take_pictures
+
+fuzz: $(VENV)/dev
+	$(BIN)/python -m tests.interactions.fuzz $(CASES) $(READERS)
 
 lock:
 	rm -rf .build/lock && $(PYTHON) -m venv .build/lock

@@ -10,7 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.paired import compare, keep
-from recsys.interactions.simulate import Simulation, write_lastfm_360k
+from recsys.interactions.simulate import Simulation
+from recsys.interactions.writers import write
 
 OURS = """
 import sys, time
@@ -37,7 +38,7 @@ def main(folder: Path, pairs: int) -> None:
     path = folder / "360k.tsv"
     if not path.exists():
         people = Simulation(358_868, n_items=292_365, mean_sessions=9.2, mean_plays=10, favourites=30)
-        write_lastfm_360k(people, path)
+        write(people, path, "lastfm-360k")
     with path.open("rb") as file:
         rows = sum(1 for _ in file)
     result = compare(OURS, THEIRS, [str(path)], pairs)

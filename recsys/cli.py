@@ -194,6 +194,38 @@ def inspect(artifacts: Artifacts, as_json: Json = False) -> None:
 
 
 @app.command()
+def fetch(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="lastfm-360k, lastfm-1k, lastfm-2k, …")],
+    yes: Annotated[bool, typer.Option("--yes", help="accept the licence without being asked")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a public data set to the cache folder (RECSYS_CACHE), checked; goes on where it was stopped."""
+    from recsys.interactions import sources
+
+    if source not in sources.SOURCES:
+        raise ParameterError(f"there is no source {source!r}; choose one of {', '.join(sources.SOURCES)}")
+    wanted = sources.SOURCES[source]
+    if wanted.address and not sources.accepted(wanted):
+        err.print(f"{escape(wanted.title)} · {wanted.page}\n{escape(wanted.licence)}", soft_wrap=True)
+        if not yes and not sys.stdin.isatty():
+            raise ParameterError("the licence has not been accepted yet; read it above and pass --yes")
+        if not yes and not typer.confirm("Do you accept that?", err=True):
+            raise typer.Exit(1)
+        sources.accept(wanted)
+    with _progress(quiet=as_json) as progress:
+        progress.stage(f"fetching {source}", wanted.n_bytes)
+        path = sources.fetch(wanted, on_bytes=progress.advance, on_total=progress.expect)
+    if as_json:
+        _print_json({"source": source, "path": str(path), "reader": wanted.reader, "licence": wanted.licence})
+    else:
+        out.print(
+            f"{escape(str(path))}: as it was published. Next: "
+            f"python -m recsys build {wanted.reader} --input {escape(str(path))} --out artifacts/{source}",
+            soft_wrap=True,
+        )
+
+
+@app.command()
 def profile(
     path: Annotated[Path, typer.Argument(metavar="PATH", readable=False, help="file or folder of listening data")],
     reader: Annotated[str, typer.Option(help=READERS_HELP)],
@@ -229,25 +261,27 @@ def profile(
 @app.command()
 def simulate(
     listeners: Annotated[int, typer.Option(help="how many people to invent")],
-    out_: Annotated[Path, typer.Option("--out", metavar="PATH", help="a .csv, .tsv or .parquet file")],
+    out_: Annotated[Path, typer.Option("--out", metavar="PATH", help="file or folder; of events .csv, .tsv, .parquet")],
+    format_: Annotated[str, typer.Option("--format", help="any reader's format")] = "events",
     items: Annotated[int | None, typer.Option(help="size of the catalogue [default: the hand-written artists]")] = None,
     sessions: Annotated[float, typer.Option(help="sessions a listener, on average")] = 14.0,
     seed: Annotated[int, typer.Option(help="of everything random")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Write an invented listening log whose truth is known; read it with the reader `events`."""
-    from recsys.interactions.simulate import Simulation, write
+    """Write an invented listening log whose truth is known, in the format of any reader."""
+    from recsys.interactions.simulate import Simulation
+    from recsys.interactions.writers import write
 
     simulation = Simulation(listeners, n_items=items, mean_sessions=sessions, seed=seed)
     with _progress(quiet=as_json) as progress:
         progress.stage("inventing listeners", listeners)
-        events = write(simulation, out_, progress.advance)
+        rows = write(simulation, out_, format_, progress.advance)
     if as_json:
-        _print_json({"events": events, "listeners": listeners, "path": str(out_)})
+        _print_json({"rows": rows, "listeners": listeners, "path": str(out_), "format": format_})
     else:
         out.print(
-            f"{events:,} plays of {listeners:,} invented listeners in {escape(str(out_))}. Next: "
-            f"python -m recsys build events --input {escape(str(out_))} --out artifacts/NAME",
+            f"{rows:,} rows of {listeners:,} invented listeners in {escape(str(out_))}. Next: "
+            f"python -m recsys build {format_} --input {escape(str(out_))} --out artifacts/NAME",
             soft_wrap=True,
         )
 
@@ -271,6 +305,11 @@ class _Bars:
         if self._task is not None:
             self._bars.advance(self._task, amount)
 
+    def expect(self, total: float) -> None:
+        """The stage turns out to be this long."""
+        if self._task is not None:
+            self._bars.update(self._task, total=total)
+
     def _finish(self) -> None:
         if self._task is not None:
             task = self._bars.tasks[self._task]
@@ -287,6 +326,8 @@ class _Lines:
         self._say(words)
 
     def advance(self, amount: float) -> None: ...
+
+    def expect(self, total: float) -> None: ...
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from recsys.artifacts.store import ArtifactSet
 from recsys.config import BuildConfig
 from recsys.interactions.log import Interactions
 from recsys.interactions.report import ReadReport
-from recsys.interactions.simulate import Simulation, write
+from recsys.interactions.simulate import Simulation
+from recsys.interactions.writers import write
 from recsys.pipeline import build
 
 ROOT = Path(__file__).resolve().parents[1]

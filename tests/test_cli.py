@@ -71,7 +71,7 @@ def test_inspect_prints_what_was_measured_of_both_models(built_once: Path) -> No
 def test_simulate_then_build_then_neighbours(tmp_path: Path) -> None:
     log, out = tmp_path / "log.tsv", tmp_path / "set"
     simulated = run("simulate", "--listeners", 150, "--items", 110, "--out", log, "--json")
-    assert json.loads(simulated.stdout)["events"] == len(log.read_text().splitlines()) - 1
+    assert json.loads(simulated.stdout)["rows"] == len(log.read_text().splitlines()) - 1
     built = run("build", "events", "--input", log, "--out", out, "--epochs", 1, "--iterations", 1, "--k1", 3, "--json")
     assert built.returncode == 0, built.stderr
     document = json.loads(built.stdout)
@@ -158,3 +158,40 @@ def test_profile_says_what_is_there_before_any_training(small_log: Path) -> None
     refused = run("profile", small_log, "--reader", "event")
     assert refused.returncode == 2
     assert "lastfm-360k" in refused.stderr
+
+
+def test_simulated_listens_in_another_format_are_read_by_its_reader(tmp_path: Path) -> None:
+    folder = tmp_path / "playlists"
+    done = run("simulate", "--listeners", 40, "--items", 110, "--format", "playlists", "--out", folder, "--json")
+    rows = json.loads(done.stdout)["rows"]
+    found = json.loads(run("profile", folder, "--reader", "playlists", "--min-listeners", 2, "--json").stdout)
+    assert found["rows"] == rows > 1_000
+    assert found["queues"] == len(list(folder.iterdir())) == found["listeners"]
+    refused = run("simulate", "--listeners", 40, "--format", "mp3", "--out", tmp_path / "x")
+    assert refused.returncode == 2
+    assert "choose one of events, queues, playlists" in refused.stderr
+
+
+def test_fetch_asks_for_the_licence_once_and_says_what_to_do_by_hand(tmp_path: Path) -> None:
+    environment = {**os.environ, "RECSYS_CACHE": str(tmp_path)}
+
+    def fetch(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "recsys", "fetch", *arguments], cwd=ROOT, env=environment, capture_output=True,
+            text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    unasked = fetch("lastfm-2k")
+    assert (unasked.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert "pass --yes" in unasked.stderr
+    (tmp_path / "hetrec2011-lastfm-2k.zip").write_text("<!DOCTYPE html>")
+    refused = fetch("lastfm-2k", "--yes")
+    assert refused.returncode == 1
+    assert "begins with '<!DOCTYPE html>'" in refused.stderr
+    assert (tmp_path / "hetrec2011-lastfm-2k.zip.refused").exists()
+    (tmp_path / "hetrec2011-lastfm-2k.zip").write_text("")
+    assert "is empty" in fetch("lastfm-2k", "--json").stdout
+    by_hand = fetch("spotify-mpd")
+    assert by_hand.returncode == 1
+    assert "aicrowd.com" in by_hand.stderr
+    assert "--input spotify_million_playlist_dataset.zip" in by_hand.stderr

@@ -11,7 +11,8 @@ import pytest
 from recsys.analysis.compare import overlaps_at_n
 from recsys.artifacts.store import ArtifactSet, verify
 from recsys.config import load_config
-from recsys.interactions.simulate import Simulation, write
+from recsys.interactions.simulate import Simulation
+from recsys.interactions.writers import write
 from recsys.pipeline import build
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -128,7 +128,7 @@ def profile(log: Interactions, min_listeners: int) -> Profile:
         word2vec=_word2vec(kept, min_listeners),
         bad_rows=dict(log.report.bad.most_common()),
         bad_examples=dict(log.report.examples),
-        notes=list(log.report.notes),
+        notes=log.report.remarks(),
     )
 
 

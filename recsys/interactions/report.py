@@ -19,6 +19,7 @@ class ReadReport:
     """Counts of one reading.
 
     rows : data rows seen, bad ones included, blank lines and headers not.
+    blank_lines : lines with nothing on them.
     bad : kind → how many rows were skipped for it; `examples` shows the first few of each.
     notes : what a person should know and need not mend.
     times : the earliest and the latest play, seconds since 1970; None where no times are known.
@@ -27,6 +28,7 @@ class ReadReport:
     source: str
     reader: str
     rows: int = 0
+    blank_lines: int = 0
     bad: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -73,7 +75,12 @@ class ReadReport:
     def summary(self) -> str:
         """One line: rows read and bad rows by kind with the first example of each."""
         kinds = [f"{count:,} × {kind} (first: {self.examples[kind][0]})" for kind, count in self.bad.most_common()]
-        return f"{self.rows:,} rows read" + (", skipped: " + "; ".join(kinds) if kinds else "")
+        blank = f", {self.blank_lines:,} blank lines" if self.blank_lines else ""
+        return f"{self.rows:,} rows read{blank}" + (", skipped: " + "; ".join(kinds) if kinds else "")
+
+    def remarks(self) -> list[str]:
+        """The notes, and how many lines were blank."""
+        return [*self.notes, f"{self.blank_lines:,} blank lines"] if self.blank_lines else list(self.notes)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -81,5 +88,5 @@ class ReadReport:
             "rows_used": self.rows - self.bad.total(),
             "bad_rows": dict(sorted(self.bad.items())),
             "bad_examples": dict(sorted(self.examples.items())),
-            "notes": self.notes,
+            "notes": self.remarks(),
         }

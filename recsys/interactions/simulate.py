@@ -8,22 +8,14 @@ Word2vec should not. Popularity falls off like Zipf's law, and each listener has
 
 from __future__ import annotations
 
-import hashlib
-import json
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from recsys.errors import ParameterError
 
@@ -60,8 +52,6 @@ ZIPF_EXPONENT = 0.8
 START = 1_704_067_200  # 2024-01-01 UTC
 LISTENERS_PER_CHUNK = 5_000
 MOST_A_PERSON = 1_000
-
-Append = Callable[[pa.Table], object]
 
 
 @dataclass(frozen=True)
@@ -170,95 +160,6 @@ def events(simulation: Simulation) -> Iterator[pa.Table]:
                 "timestamp": pa.array(_times(session_listener, play_session, n_plays, rng)),
             }
         )
-
-
-def write(simulation: Simulation, path: Path, on_listeners: Callable[[int], None] | None = None) -> int:
-    """Write the simulated events to `path` (.csv, .tsv or .parquet) and describe items and source beside it.
-
-    Returns the number of events. FILE.items.csv carries tags, decade, country and the true scene and audience;
-    FILE.source.json says that the data are simulated.
-
-    Raises
-    ------
-    ParameterError : another suffix.
-    """
-    if path.suffix not in (".csv", ".tsv", ".parquet"):
-        raise ParameterError(f"{path} does not end in .csv, .tsv or .parquet")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = 0
-    with ExitStack() as stack:
-        append: Append | None = None
-        for table in events(simulation):
-            if append is None:
-                append = _open_for(path, table.schema, stack)
-            append(table)
-            written += table.num_rows
-            if on_listeners:
-                on_listeners(LISTENERS_PER_CHUNK)
-    artists = catalogue(simulation.n_items)
-    described = artists.rename(columns={"item_id": "item"}).assign(tags=artists["scene"])
-    described.to_csv(path.with_suffix(".items.csv"), index=False)
-    card = {
-        "title": f"simulated: {simulation.n_listeners:,} invented listeners of {len(artists):,} artists",
-        "simulated": True,
-        "listeners": simulation.n_listeners,
-        "seed": simulation.seed,
-    }
-    path.with_suffix(".source.json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
-    return written
-
-
-def write_lastfm_360k(simulation: Simulation, path: Path) -> int:
-    """Write the plays counted, as Last.fm-360K has them; returns the number of rows.
-
-    Tab-separated without header or quoting: listener, MBID, artist, plays. One artist in 20 has no MBID.
-    """
-    artists = catalogue(simulation.n_items)
-    row_of = {item_id: row for row, item_id in enumerate(artists["item_id"])}
-    mbids = np.array(
-        ["" if row % 20 == 7 else _mbid(item_id) for row, item_id in enumerate(artists["item_id"])], dtype=object
-    )
-    tail = pa.array(mbids + "\t" + artists["name"].to_numpy(object))
-    written = 0
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
-        for table in events(simulation):
-            user = table["user"].combine_chunks().dictionary_encode()
-            item = table["item"].combine_chunks().dictionary_encode()
-            rows = np.array([row_of[item_id] for item_id in item.dictionary.to_pylist()])[item.indices.to_numpy()]
-            pairs, plays = np.unique(user.indices.to_numpy() * np.int64(len(artists)) + rows, return_counts=True)
-            lines = pc.binary_join_element_wise(
-                pa.array([hashlib.sha1(name.encode()).hexdigest() for name in user.dictionary.to_pylist()]).take(
-                    pa.array(pairs // len(artists))
-                ),
-                tail.take(pa.array(pairs % len(artists))),
-                pa.array(plays).cast(pa.string()),
-                "\t",
-            )
-            stream.write("\n".join(lines.to_pylist()) + "\n")
-            written += len(lines)
-    return written
-
-
-def _mbid(item_id: str) -> str:
-    """An id that looks like MusicBrainz's and is always the same for the same item."""
-    return str(uuid.UUID(bytes=hashlib.md5(item_id.encode()).digest(), version=4))
-
-
-def _open_for(path: Path, schema: pa.Schema, stack: ExitStack) -> Append:
-    """A function that appends tables to the file, in the format of its suffix; `stack` closes it."""
-    if path.suffix == ".parquet":
-        return cast(Append, stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd")).write_table)
-    if path.suffix == ".csv":
-        return cast(Append, stack.enter_context(pa_csv.CSVWriter(path, schema)).write_table)
-    stream = stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
-    stream.write("\t".join(schema.names) + "\n")
-
-    def append(table: pa.Table) -> None:
-        # pyarrow refuses to write a quote unquoted, which is what tab-separated files of this field do.
-        columns = [column.cast(pa.string()) for column in table.columns]
-        stream.writelines(f"{line}\n" for line in pc.binary_join_element_wise(*columns, "\t").to_pylist())
-
-    return append
 
 
 def _zipf_cdf(n: int) -> npt.NDArray[np.float64]:

@@ -163,8 +163,9 @@ def _stretches(source: Input, at_start: bool) -> Iterator[_Stretch]:
             buffer[:size] = buffer[len(UTF8_BOM) : len(UTF8_BOM) + size].copy()
         at_start = False
         whole = _last_line_end(buffer[:size])
-        is_cut = not read and bool(bytes(view[whole:size]).strip())
-        if is_cut:
+        last = bytes(view[whole:size]) if not read else b""
+        is_cut = bool(last.strip())
+        if last:
             buffer[size] = ord("\n")
             whole = size = size + 1
         rest = bytes(view[whole:size])
@@ -278,6 +279,7 @@ def _usable_lines(
     numbers, kept = [], []
     for number, line in enumerate(block.split(b"\n"), first_line):
         if not line:
+            report.blank_lines += 1
             continue
         problem = None
         text = line

@@ -404,11 +404,12 @@ def test_lastfm_360k_takes_the_mbid_for_the_artist_and_folds_names_without(tmp_p
 
 
 def test_lastfm_360k_reads_from_the_archive_it_comes_in(tmp_path: Path) -> None:
-    from recsys.interactions.simulate import Simulation, write_lastfm_360k
+    from recsys.interactions.simulate import Simulation
+    from recsys.interactions.writers import write as simulate
     from tests.interactions.test_inputs import as_tar
 
     path = tmp_path / "usersha1-artmbid-artname-plays.tsv"
-    rows = write_lastfm_360k(Simulation(120, seed=1), path)
+    rows = simulate(Simulation(120, seed=1), path, "lastfm-360k")
     plain = read("lastfm-360k", path)
     (tmp_path / "lastfm-dataset-360K.tar.gz").write_bytes(as_tar(path.name, path.read_bytes()))
     packed = read("lastfm-360k", tmp_path / "lastfm-dataset-360K.tar.gz")
@@ -434,3 +435,14 @@ def test_lastfm_1k_excerpt_has_its_rows(real_data: Path) -> None:
     assert log.catalogue["plays"].sum() == 5_000
     assert log.queues.ordered
     assert "坂本龍一" in log.catalogue["name"].tolist()
+
+
+def test_blank_lines_and_plays_in_the_future_stand_in_the_report(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "log.csv", "user,item,timestamp\nu,a,1500000000\n\n\nu,b,4000000000\n   \nv,a,1500000001\n\n"
+    )
+    log = read("events", file, ReadOptions(max_bad_share=0.5))
+    assert (log.report.rows, log.report.blank_lines) == (4, 3)
+    assert log.report.bad == {"1 fields instead of 3": 1}
+    assert "1 plays lie in the future" in log.report.notes[0]
+    assert log.report.as_json()["notes"][-1] == "3 blank lines"

@@ -10,7 +10,8 @@ import pytest
 
 from recsys.errors import ParameterError
 from recsys.interactions.readers import read
-from recsys.interactions.simulate import AUDIENCES, MOODS, Simulation, catalogue, events, write
+from recsys.interactions.simulate import AUDIENCES, MOODS, Simulation, catalogue, events
+from recsys.interactions.writers import write
 
 
 def table(simulation: Simulation) -> pd.DataFrame:

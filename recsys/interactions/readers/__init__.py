@@ -12,6 +12,7 @@ from recsys.interactions.readers.lastfm_2k import read_lastfm_2k
 from recsys.interactions.readers.lastfm_logs import read_lastfm_1k, read_lastfm_360k
 from recsys.interactions.readers.listenbrainz import read_listenbrainz
 from recsys.interactions.readers.options import ReadOptions
+from recsys.interactions.readers.playlists import read_playlists
 from recsys.interactions.readers.queues import read_queues
 from recsys.interactions.readers.spotify import read_spotify_history, read_spotify_mpd
 
@@ -27,6 +28,7 @@ READERS: dict[str, Reader] = {
     "spotify-mpd": read_spotify_mpd,
     "events": read_events,
     "queues": read_queues,
+    "playlists": read_playlists,
 }
 
 

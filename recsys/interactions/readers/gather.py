@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import time as clock
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from recsys.errors import InputError
 from recsys.interactions.log import Interactions
 from recsys.interactions.report import ReadReport
 from recsys.interactions.texts import Codes, Texts
+
+DAY = 86_400
 
 
 class Gathered:
@@ -74,6 +77,9 @@ class Gathered:
         plays, time = self._plays.values(), self._time.values()
         if len(time):
             self.report.times = int(time.min()), int(time.max())
+            ahead = int((time > clock() + DAY).sum())
+            if ahead:
+                self.report.notes.append(f"{ahead:,} plays lie in the future; the clock that wrote them was wrong")
         indptr = None if len(time) else self._user.indptr()
         if indptr is not None and len(plays):
             matrix = sp.csr_matrix((plays, self._item.values(), indptr), shape=shape)

@@ -111,6 +111,8 @@ def _artists(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, ReadReport
         rows = Rows(block, ARTISTS, report)
         rows.require_text("id", "artist id")
         kept = rows.kept()
+        if not rows.usable.any():
+            continue
         parts.append(
             pd.DataFrame(
                 {

@@ -39,6 +39,7 @@ def read_listenbrainz(path: Path, options: ReadOptions) -> Interactions:
         batch: list[tuple[str, int, str, str]] = []
         for number, line in enumerate(source.stream, 1):
             if not line.strip():
+                report.blank_lines += 1
                 continue
             report.rows += 1
             listen = _listen(line, options.level)

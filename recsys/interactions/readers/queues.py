@@ -40,6 +40,7 @@ def read_queues(path: Path, options: ReadOptions) -> Interactions:
             ended = raw.endswith(b"\n")
             line = (raw.removeprefix(UTF8_BOM) if number == 1 else raw).rstrip(b"\r\n")
             if not line.strip():
+                report.blank_lines += 1
                 continue
             report.rows += 1
             try:
