@@ -4,6 +4,7 @@ import streamlit as st
 
 from recsys.analysis.side_by_side import compare_neighbours
 from recsys.ui.controls import as_text, item_buttons, item_picker, list_length
+from recsys.ui.evidence import evidence_panel
 from recsys.ui.loading import artifacts_or_stop, disputed_items, name_index
 from recsys.ui.ranked_lists import agreement_header, ranked_lists
 
@@ -18,5 +19,6 @@ view = compare_neighbours(artifacts, item, n=n)
 st.header(f"Similar to {as_text(view.name)}", anchor=False)
 agreement_header(view)
 ranked_lists(view)
+evidence_panel(artifacts, view)
 disputed = disputed_items(artifacts, artifacts.fingerprint)
 item_buttons("Most disputed items", artifacts, disputed, key="disputed")

@@ -20,6 +20,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from recsys.analysis.evidence import Evidence, evidence
 from recsys.analysis.search import NameIndex
 from recsys.analysis.side_by_side import SideBySide, compare_neighbours, headline
 from recsys.artifacts.manifest import Manifest
@@ -159,10 +160,11 @@ def neighbours(
     catalogue = opened.catalogue
     row = NameIndex(catalogue["item_id"].tolist(), catalogue["name"].tolist()).find(item)
     view = compare_neighbours(opened, row, n=min(10, opened.manifest.replicate_depth) if n is None else n)
+    found = {neighbour: evidence(opened, row, neighbour) for neighbour in view.neighbour_rows()}
     if as_json:
-        _print_json(view.as_json())
+        _print_json({**view.as_json(), "evidence": [each.as_json(catalogue) for each in found.values()]})
     else:
-        _print_neighbours(view)
+        _print_neighbours(view, found)
 
 
 @app.command()
@@ -428,21 +430,24 @@ def _print_profile(found: Profile, path: Path, reader: str) -> None:
     )
 
 
-def _print_neighbours(view: SideBySide) -> None:
+def _print_neighbours(view: SideBySide, found: dict[int, Evidence]) -> None:
     out.print(escape(headline(view)), soft_wrap=True)
     if view.rbo is not None:
         out.print(f"rank-biased overlap {view.rbo:.2f}")
     for model, rows in view.lists.items():
         table = Table(title=view.titles[model], title_justify="left")
-        for column in ("#", "name", "similarity", "stability", "listeners", "shared"):
+        for column in ("#", "name", "similarity", "stability", "listeners", "in both", "together", "in queues"):
             table.add_column(column, justify="left" if column == "name" else "right")
         for row in rows.to_dict("records"):
             stability = "–" if isnan(row["stability"]) else f"{row['stability']:.0%}"
             table.add_row(
                 str(row["rank"]), escape(row["name"]), f"{row['similarity']:.2f}", stability, f"{row['listeners']:,}",
-                "both" if row["shared"] else "",
+                "both" if row["shared"] else "", f"{found[row['item_row']].listeners.shared:,}",
+                f"{found[row['item_row']].queues.queues:,}",
             )  # fmt: skip
         out.print(table)
+    window = next((each.queues.window for each in found.values()), 0)
+    out.print(f"together: listeners who played both; in queues: where both stand within {window} plays", soft_wrap=True)
 
 
 def _share(value: float | None) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from recsys.analysis.evidence import evidence
 from recsys.analysis.side_by_side import compare_neighbours
 from recsys.artifacts.store import ArtifactSet
 
@@ -25,7 +26,10 @@ def test_neighbours_json_is_what_the_page_shows(built_once: Path) -> None:
     name = artifacts.catalogue["name"].iloc[5]
     done = run("neighbours", built_once, name.upper(), "-n", "6", "--json")
     assert done.returncode == 0
-    assert json.loads(done.stdout) == compare_neighbours(artifacts, 5, n=6).as_json()
+    document, view = json.loads(done.stdout), compare_neighbours(artifacts, 5, n=6)
+    why = [evidence(artifacts, 5, row).as_json(artifacts.catalogue) for row in view.neighbour_rows()]
+    assert document == {**view.as_json(), "evidence": why}
+    assert any(each["excerpts"] for each in why)
 
 
 def test_neighbours_for_people_name_both_models(built_once: Path) -> None:

@@ -62,8 +62,12 @@ class SideBySide:
         """How many items stand in both lists."""
         return int(next(iter(self.lists.values()))["shared"].sum())
 
+    def neighbour_rows(self) -> list[int]:
+        """The items in either list, each once: the first list's, then what only the second has."""
+        return list(dict.fromkeys(int(row) for table in self.lists.values() for row in table["item_row"]))
+
     def as_json(self) -> dict[str, Any]:
-        """The shape that `python -m recsys neighbours --json` prints; None where something is not known."""
+        """The lists and what was measured of them; None where something is not known."""
         shown = ["rank", "item_id", "name", "similarity", "stability", "listeners"]
         return {
             "item": {"item_id": self.item_id, "name": self.name, "listeners": self.listeners},

@@ -50,7 +50,7 @@ class Input:
         """
         start = self.stream.peek(SNIFF_BYTES)[:SNIFF_BYTES]
         problem = None
-        if not start.strip():
+        if not start.removeprefix(UTF8_BOM).strip():
             problem = "is empty" if len(start) < SNIFF_BYTES else "starts with 64 KiB of white space"
         elif start[:2] in (b"\xff\xfe", b"\xfe\xff"):
             problem = "is UTF-16; save it as UTF-8"

@@ -83,6 +83,23 @@ def item_buttons(label: str, artifacts: ArtifactSet, rows: list[int], key: str) 
     st.pills(label, rows, format_func=_item_words(artifacts), key=key, on_change=go)
 
 
+def chosen_neighbour(artifacts: ArtifactSet, rows: list[int], key: str = "why") -> int:
+    """One of the neighbours on show, by its id in the address; else the first of them."""
+    item_ids = artifacts.catalogue["item_id"]
+    row_of = {str(item_ids.iloc[row]): row for row in rows}
+    linked = row_of.get(st.query_params.get(key, ""), rows[0])
+    if st.session_state.get(key) not in rows:
+        st.session_state[key] = linked
+
+    def go() -> None:
+        st.query_params[key] = str(item_ids.iloc[st.session_state[key]])
+
+    chosen = st.selectbox(
+        "Why is this a neighbour?", rows, format_func=_item_words(artifacts), key=key, on_change=go, width=420
+    )
+    return int(chosen)
+
+
 def go_to_neighbours(artifacts: ArtifactSet, rows: list[int], key: str) -> None:
     """Items as links to their neighbours; a click opens the Neighbours page with that item."""
     if not rows:

@@ -128,3 +128,12 @@ def test_progress_counts_bytes_on_disk(tmp_path: Path, small_log: Path) -> None:
     seen: list[int] = []
     read("events", path, ReadOptions(on_bytes=seen.append))
     assert path.stat().st_size <= sum(seen) <= 1.1 * path.stat().st_size + 100_000
+
+
+@pytest.mark.parametrize("reader", ["queues", "events", "lastfm-360k"])
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf", b"\xef\xbb\xbf\n \n", b"\n\n"])
+def test_a_file_of_marks_and_blanks_is_called_empty(tmp_path: Path, reader: str, content: bytes) -> None:
+    path = tmp_path / "log.tsv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is empty"):
+        read(reader, path)

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from recsys.analysis.agreement import most_disputed
+from recsys.analysis.evidence import evidence, reasons
 from recsys.analysis.side_by_side import compare_neighbours, headline
 from recsys.artifacts.store import ArtifactSet
 from recsys.config import BuildConfig
@@ -225,3 +226,28 @@ def test_with_too_few_replicates_nothing_is_called_disputed(
     at = open_page("overview", root=tmp_path / "sets")
     assert f"Not known: this set has {replicates} of the 4 replicates" in texts(at)
     assert not open_page("neighbours", root=tmp_path / "sets").exception
+
+
+def test_why_a_neighbour_is_one_is_said_from_the_log(open_page: Open, small_set: Path, catalogue: Catalogue) -> None:
+    at = open_page("neighbours", item=catalogue[8][0])
+    artifacts = ArtifactSet.open(small_set)
+    rows = compare_neighbours(artifacts, 8, n=10).neighbour_rows()
+    box = at.selectbox(key="why")
+    assert box.value == rows[0]
+    for row in (rows[0], rows[-1]):
+        at.selectbox(key="why").set_value(row).run()
+        assert not at.exception
+        found = evidence(artifacts, 8, row)
+        words = unescape(re.sub("</?bdi>", "", texts(at)))
+        for reason in reasons(found, catalogue[8][1], ordered=True).values():
+            assert reason in words
+        assert words.count("<li>") == len(found.queues.excerpts)
+    assert at.query_params["why"] in (catalogue[rows[-1]][0], [catalogue[rows[-1]][0]])
+
+
+def test_a_link_carries_the_neighbour_asked_about(open_page: Open, small_set: Path, catalogue: Catalogue) -> None:
+    rows = compare_neighbours(ArtifactSet.open(small_set), 8, n=10).neighbour_rows()
+    at = open_page("neighbours", item=catalogue[8][0], why=catalogue[rows[3]][0])
+    assert at.selectbox(key="why").value == rows[3]
+    at = open_page("neighbours", item=catalogue[8][0], why="gone")
+    assert at.selectbox(key="why").value == rows[0]
