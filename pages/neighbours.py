@@ -3,18 +3,20 @@
 import streamlit as st
 
 from recsys.analysis.side_by_side import compare_neighbours
-from recsys.ui.controls import as_text, item_buttons, item_picker, list_length
+from recsys.ui.controls import as_text, item_buttons, item_picker, list_length, popularity_range
 from recsys.ui.evidence import evidence_panel
 from recsys.ui.loading import artifacts_or_stop, disputed_items, name_index
 from recsys.ui.ranked_lists import agreement_header, ranked_lists
 
 artifacts = artifacts_or_stop()
-search, length = st.columns([3, 2], gap="large")
+search, length, popular = st.columns([3, 2, 2], gap="large")
 with search:
     item = item_picker(artifacts, name_index(artifacts, artifacts.fingerprint))
 with length:
     n = list_length(artifacts)
-view = compare_neighbours(artifacts, item, n=n)
+with popular:
+    popularity = popularity_range()
+view = compare_neighbours(artifacts, item, n=n, popularity=popularity)
 
 st.header(f"Similar to {as_text(view.name)}", anchor=False)
 agreement_header(view)

@@ -153,13 +153,17 @@ def neighbours(
     artifacts: Artifacts,
     item: Annotated[str, typer.Argument(metavar="ITEM", help="an item's id or name")],
     n: Annotated[int | None, typer.Option("-n", help="length of the lists [default: 10]")] = None,
+    popularity: Annotated[
+        tuple[float, float], typer.Option(help="lowest and highest percentile of the neighbours' popularity")
+    ] = (0, 100),
     as_json: Json = False,
 ) -> None:
     """Both models' nearest items of one item, with the noise beside the difference."""
     opened = ArtifactSet.open(artifacts)
     catalogue = opened.catalogue
     row = NameIndex(catalogue["item_id"].tolist(), catalogue["name"].tolist()).find(item)
-    view = compare_neighbours(opened, row, n=min(10, opened.manifest.replicate_depth) if n is None else n)
+    length = min(10, opened.manifest.replicate_depth) if n is None else n
+    view = compare_neighbours(opened, row, n=length, popularity=popularity)
     found = {neighbour: evidence(opened, row, neighbour) for neighbour in view.neighbour_rows()}
     if as_json:
         _print_json({**view.as_json(), "evidence": [each.as_json(catalogue) for each in found.values()]})

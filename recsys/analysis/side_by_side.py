@@ -19,6 +19,7 @@ from recsys.errors import ParameterError
 Verdict = Literal["real", "noise", "unknown"]
 # A list that shares less than this with itself under other seeds says more of the seed than of the item.
 MOSTLY_CHANCE = 0.5
+EVERY_POPULARITY = (0.0, 100.0)
 MEANINGS: dict[Verdict, str] = {
     "real": "this is a real difference.",
     "noise": "no difference can be told from noise.",
@@ -37,6 +38,7 @@ class SideBySide:
         stability (share of replicates with it in their top n; NaN with one replicate), listeners, popularity
         (percentile), shared (stands in the other list too). Empty where the model lacks the item.
     overlap, rbo : agreement of the two lists, in [0, 1]; None where a model lacks the item.
+    popularity : percentiles between which neighbours were looked for, (0, 100) for all.
     noise_floor : by model, overlap@n of the consensus with itself under other seeds; None where not known.
     p_value : how often relabelled replicates would look as different; None where not known.
     verdict : "real" where the models differ by more than each differs from itself, "noise" where that cannot be
@@ -56,11 +58,17 @@ class SideBySide:
     noise_floor: dict[str, float | None]
     p_value: float | None
     verdict: Verdict
+    popularity: tuple[float, float] = EVERY_POPULARITY
 
     @property
     def n_shared(self) -> int:
         """How many items stand in both lists."""
         return int(next(iter(self.lists.values()))["shared"].sum())
+
+    @property
+    def length(self) -> int:
+        """How long the longer list is: n, unless too few items are left to show."""
+        return max(len(table) for table in self.lists.values())
 
     def neighbour_rows(self) -> list[int]:
         """The items in either list, each once: the first list's, then what only the second has."""
@@ -72,6 +80,7 @@ class SideBySide:
         return {
             "item": {"item_id": self.item_id, "name": self.name, "listeners": self.listeners},
             "n": self.n,
+            "popularity": list(self.popularity),
             **{
                 model: [
                     {
@@ -90,12 +99,18 @@ class SideBySide:
         }
 
 
-def compare_neighbours(artifacts: ArtifactSet, item_row: int, *, n: int) -> SideBySide:
+def compare_neighbours(
+    artifacts: ArtifactSet, item_row: int, *, n: int, popularity: tuple[float, float] = EVERY_POPULARITY
+) -> SideBySide:
     """Both models' n nearest items of one item, from the stored graphs, with the noise beside the difference.
+
+    popularity : lowest and highest percentile of the neighbours, [0, 100]. What lies outside leaves every list, those
+        of the replicates too; nothing is ranked anew. Lists are then looked through as deep as replicates are stored,
+        and may end before n.
 
     Raises
     ------
-    ParameterError : n outside 1 … the set's replicate depth, or no such row.
+    ParameterError : n outside 1 … the set's replicate depth, no such row, or percentiles out of order.
     """
     manifest = artifacts.manifest
     if not 1 <= n <= manifest.replicate_depth:
@@ -103,14 +118,33 @@ def compare_neighbours(artifacts: ArtifactSet, item_row: int, *, n: int) -> Side
     if not 0 <= item_row < manifest.counts.items:
         raise ParameterError(f"there is no item row {item_row}; rows go from 0 to {manifest.counts.items - 1}")
     first, second = artifacts.model_names[:2]
+    low, high = popularity
+    if not 0 <= low <= high <= 100:
+        raise ParameterError(f"popularity is {low:g} to {high:g}; it must rise from 0 at least to 100 at most")
     item = artifacts.catalogue.iloc[item_row]
-    lists = {model: artifacts.neighbours(model)[item_row, :n] for model in (first, second)}
+    percentile = artifacts.catalogue["popularity"].to_numpy()
+
+    def wanted(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
+        """Where in a stored list the n first are that may be shown."""
+        if popularity == EVERY_POPULARITY:
+            return np.arange(n)
+        rows = rows[: manifest.replicate_depth]
+        artifacts.check_rows(rows)
+        here = percentile[rows]
+        return np.flatnonzero((rows >= 0) & (here >= low) & (here <= high))[:n]
+
+    def shown(stored: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        rows = stored[item_row][wanted(stored[item_row])]
+        return np.pad(rows, (0, n - len(rows)), constant_values=-1)
+
+    lists = {model: shown(artifacts.neighbours(model)) for model in (first, second)}
     for rows in lists.values():
         artifacts.check_rows(rows)
-    replicates = {
-        model: [each[item_row : item_row + 1] for each in artifacts.replicate_neighbours(model)] for model in lists
+    similarities = {
+        model: artifacts.similarities(model)[item_row][wanted(artifacts.neighbours(model)[item_row])] for model in lists
     }
-    halves = {model: [each[item_row : item_row + 1] for each in artifacts.half_neighbours(model)] for model in lists}
+    replicates = {model: [shown(each)[None] for each in artifacts.replicate_neighbours(model)] for model in lists}
+    halves = {model: [shown(each)[None] for each in artifacts.half_neighbours(model)] for model in lists}
     p_value = _known(separations(replicates[first], replicates[second], n)) if all(replicates.values()) else None
     overlap = _known(np.array([overlap_at_n(lists[first], lists[second], n)]))
     floors = {model: _known(noise_floors(halves[model], n)) if halves[model] else None for model in lists}
@@ -123,7 +157,7 @@ def compare_neighbours(artifacts: ArtifactSet, item_row: int, *, n: int) -> Side
         titles={model: manifest.models[model].title for model in lists},
         n_replicates={model: manifest.models[model].n_replicates for model in lists},
         lists={
-            model: _table(artifacts, model, item_row, lists[model], lists[other], replicates[model], n)
+            model: _table(artifacts, lists[model], similarities[model], lists[other], replicates[model], n)
             for model, other in ((first, second), (second, first))
         },
         overlap=overlap,
@@ -131,6 +165,7 @@ def compare_neighbours(artifacts: ArtifactSet, item_row: int, *, n: int) -> Side
         noise_floor=floors,
         p_value=p_value,
         verdict=_verdict(overlap, floors, p_value, len(replicates[first])),
+        popularity=popularity,
     )
 
 
@@ -138,14 +173,23 @@ def headline(view: SideBySide) -> str:
     """One or two sentences that say what to make of the two lists."""
     first, second = view.titles.values()
     lacking = [view.titles[model] for model, table in view.lists.items() if table.empty]
+    where = ""
+    if view.popularity != EVERY_POPULARITY:
+        low, high = view.popularity
+        where = f" among items of the {low:g} to {high:g} percentiles of popularity,"
+    if lacking and where:
+        return f"{view.name}:{where} {' and '.join(lacking)} has none near enough to be stored; widen the range."
     if lacking:
         return f"{view.name}: {' and '.join(lacking)} has no vector for it, so there is nothing to compare."
-    words = f"{view.name}: the models share {view.n_shared} of {view.n}."
+    of = view.length
+    words = f"{view.name}:{where} the models share {view.n_shared} of {of}."
+    if of < view.n:
+        words += f" No more than {of} of those near enough to be stored lie there."
     floors = [floor for floor in view.noise_floor.values() if floor is not None]
     if len(floors) < 2:
         return f"{words} How much of that is noise is not known: this set was built with one replicate."
-    alone = [f"{floor * view.n:.0f}" for floor in floors]
-    own = f"Re-run with other seeds, {first} shares {alone[0]} of {view.n} with itself and {second} {alone[1]}"
+    alone = [f"{floor * of:.0f}" for floor in floors]
+    own = f"Re-run with other seeds, {first} shares {alone[0]} of {of} with itself and {second} {alone[1]}"
     shaky = [title for title, floor in zip((first, second), floors, strict=True) if floor < MOSTLY_CHANCE]
     chance = f" Most of {' and '.join(shaky)}'s own list is chance here." if shaky else ""
     return f"{words} {own}: {MEANINGS[view.verdict]}{chance}"
@@ -153,9 +197,8 @@ def headline(view: SideBySide) -> str:
 
 def _table(
     artifacts: ArtifactSet,
-    model: str,
-    item_row: int,
     own: npt.NDArray[np.int32],
+    similarities: npt.NDArray[np.float32],
     other: npt.NDArray[np.int32],
     replicates: list[npt.NDArray[np.int32]],
     n: int,
@@ -169,7 +212,7 @@ def _table(
             "item_row": rows,
             "item_id": items["item_id"].to_numpy(object),
             "name": items["name"].to_numpy(object),
-            "similarity": artifacts.similarities(model)[item_row, :n][real].astype(float),
+            "similarity": similarities[: len(own)][real[: len(similarities)]].astype(float),
             "stability": stabilities(rows, [each[0] for each in replicates], n),
             "listeners": items["listeners"].to_numpy(),
             "popularity": items["popularity"].to_numpy(float),

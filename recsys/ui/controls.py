@@ -55,6 +55,21 @@ def list_length(artifacts: ArtifactSet, key: str = "n") -> int:
     )
 
 
+def popularity_range(key: str = "popularity") -> tuple[float, float]:
+    """Between which percentiles of popularity neighbours are listed, both in [0, 100]."""
+    low, high = st.slider(
+        "Popularity of the neighbours, tail to head",
+        0,
+        100,
+        (0, 100),
+        key=key,
+        bind="query-params",
+        format="%d%%",
+        help="Percentiles of the number of listeners. Others leave the lists; nothing is ranked anew.",
+    )
+    return float(low), float(high)
+
+
 def item_picker(artifacts: ArtifactSet, index: NameIndex, key: str = "item") -> int:
     """The row of the chosen item, from the address, else as last chosen in this session, else the most popular one."""
     row = _row_in_address(artifacts, index, key)

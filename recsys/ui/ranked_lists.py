@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from recsys.analysis.side_by_side import MEANINGS, SideBySide, headline
+from recsys.analysis.side_by_side import EVERY_POPULARITY, MEANINGS, SideBySide, headline
 from recsys.ui.controls import choose_item
 
 HINTS = {"als": "who likes what", "word2vec": "what is played together"}
@@ -34,7 +34,7 @@ def agreement_header(view: SideBySide) -> None:
             for (model, floor), place in zip(view.noise_floor.items(), ("first", "second"), strict=True)
             if floor is not None
         }
-        bars = "".join(_bar(label, share, view.n, place) for label, (share, place) in shares.items())
+        bars = "".join(_bar(label, share, view.length, place) for label, (share, place) in shares.items())
         bars += (
             f'<span class="rbo" title="Rank-biased overlap, p = 0.9: agreement that counts the top ranks most">'
             f"RBO {view.rbo:.2f}</span>"
@@ -97,7 +97,9 @@ def _one_list(
         "side": side,
         "title": view.titles[model],
         "hint": HINTS.get(model, ""),
-        "empty": f"{view.titles[model]} has no vector for {view.name}: it was never trained on it.",
+        "empty": f"{view.titles[model]} has no vector for {view.name}: it was never trained on it."
+        if view.popularity == EVERY_POPULARITY
+        else f"None of the neighbours that are stored for {view.titles[model]} has this popularity.",
         "columns": [{"key": key, "label": label, "help": words} for key, label, words in COLUMNS],
         "rows": [
             {

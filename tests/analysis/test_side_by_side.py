@@ -83,3 +83,39 @@ def test_a_list_that_names_no_item_is_damage(small_set: Path) -> None:
     np.save(path, lists)
     with pytest.raises(DamagedArtifacts, match="names the item row 1000000"):
         compare_neighbours(ArtifactSet.open(small_set), 0, n=5)
+
+
+def test_a_range_of_popularity_filters_every_list_and_ranks_nothing_anew(small_artifacts: ArtifactSet) -> None:
+    percentile = small_artifacts.catalogue["popularity"].to_numpy()
+    low, high = 30.0, 80.0
+    view = compare_neighbours(small_artifacts, 4, n=6, popularity=(low, high))
+    depth = small_artifacts.manifest.replicate_depth
+
+    def first_of(stored: np.ndarray) -> list[int]:
+        return [int(row) for row in stored[4, :depth] if row >= 0 and low <= percentile[row] <= high][:6]
+
+    for model, table in view.lists.items():
+        stored = small_artifacts.neighbours(model)
+        assert table["item_row"].tolist() == first_of(stored)
+        at = {int(row): place for place, row in enumerate(stored[4])}
+        assert table["similarity"].tolist() == [
+            pytest.approx(small_artifacts.similarities(model)[4, at[row]]) for row in table["item_row"]
+        ]
+        refits = [first_of(each) for each in small_artifacts.replicate_neighbours(model)]
+        assert table["stability"].tolist() == [np.mean([row in refit for refit in refits]) for row in table["item_row"]]
+        halves = [set(first_of(each)) for each in small_artifacts.half_neighbours(model)]
+        expected = len(halves[0] & halves[1]) / max(map(len, halves))
+        assert view.noise_floor[model] == pytest.approx(expected)
+    assert "among items of the 30 to 80 percentiles" in headline(view)
+    assert view.as_json()["popularity"] == [30, 80]
+
+
+def test_a_range_with_few_or_no_items_says_so(small_artifacts: ArtifactSet) -> None:
+    everything = compare_neighbours(small_artifacts, 4, n=6)
+    assert "percentiles" not in headline(everything)
+    rarest = float(small_artifacts.catalogue["popularity"].min())
+    few = compare_neighbours(small_artifacts, 4, n=15, popularity=(0.0, rarest))
+    assert few.length < 15
+    assert ("No more than" in headline(few)) or ("widen the range" in headline(few))
+    with pytest.raises(ParameterError, match="popularity is 80 to 20"):
+        compare_neighbours(small_artifacts, 4, n=6, popularity=(80, 20))

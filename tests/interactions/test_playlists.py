@@ -84,6 +84,8 @@ def test_m3u_entries_are_named_by_extinf_or_else_by_their_file(tmp_path: Path) -
         ("..\\x - y\\Muse - Uno.mp3", "Muse – Uno"),
         ("Muse - Uno", "Muse – Uno"),
         ("Muse - Vol. 2", "Muse – Vol. 2"),
+        ("Muse - Vol.2", "Muse – Vol.2"),
+        ("- - Uno.mp3", "- – Uno"),
         ("Mr. Oizo - Flat Beat.m4a", "Mr. Oizo – Flat Beat"),
         ("A - B - C.mp3", "A – B - C"),
         ("100% - Real%41.mp3", "100% – Real%41"),
@@ -99,6 +101,7 @@ def test_m3u_entries_are_named_by_extinf_or_else_by_their_file(tmp_path: Path) -
         ("http://host/a/Bj%C3%B6rk%20-%20J%C3%B3ga.mp3?x=/1#y", "Björk – Jóga"),
         ("https://host/AC%2FDC%20-%20T%23%3F.mp3", "AC/DC – T#?"),
         ("http://host/Bj%F6rk%20-%20J%F3ga.mp3", "Björk – Jóga"),
+        ("http://host/%93b%94%20-%20c.mp3", "“b” – c"),
         ("file:///C:/Music/Muse%20-%20Uno.mp3", "Muse – Uno"),
         ("file:C:\\Music\\Muse%20-%20Uno.mp3", "Muse – Uno"),
         ("What? - Who#1.mp3", "What? – Who#1"),
@@ -200,11 +203,13 @@ HLS = [
 def test_segments_of_a_stream_are_no_tracks(tmp_path: Path, hls: str) -> None:
     with pytest.raises(InputError, match=r"1 of 1 rows cannot be used.*1 × HLS stream, no playlist of music"):
         read("playlists", write(tmp_path / "a.m3u8", hls))
+    write(tmp_path / "a.m3u8", "")
+    write(tmp_path / "a.m3u", b"A - \xe9.ts\n" + hls.rstrip().encode())
     write(tmp_path / "b.m3u8", GOOD)
     log = read("playlists", tmp_path, ALL)
     assert queues(log) == ["Björk>Muse"]
-    assert log.report.rows == 3
-    assert dict(log.report.bad) == {"HLS stream, no playlist of music": 1}
+    assert (log.report.rows, log.report.notes) == (4, [])
+    assert dict(log.report.bad) == {"HLS stream, no playlist of music": 1, "empty file": 1}
     assert sorted(log.catalogue["name"]) == ["Björk", "Muse"]
 
 
@@ -254,7 +259,7 @@ def test_xspf_tracks_are_named_by_creator_and_title_or_else_by_their_location(tm
         track(location="file:///music/01%20-%20Sigur%20R%C3%B3s%20-%20Glósóli.ogg"),
         track("Air", location="Air - La femme d'argent.mp3"),
         "<title>Roads</title><creator>\n  Portishead\t\n &#38; friends\n</creator><creator>Other</creator>",
-        "<creator><![CDATA[<B>]]></creator><title>b</title>",
+        "<creator><![CDATA[<B>]]></creator><title>b<i> c</i></title>",
         "<extension><track><creator>X</creator><title>Y</title></track></extension>" + track("C", "c"),
         track("  ", "Lost"),
     ]

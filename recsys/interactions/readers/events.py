@@ -149,11 +149,13 @@ def _parquet_blocks(file: Path, names: list[str], options: ReadOptions, report: 
     wanted = [name for name in names if name in COLUMNS]
     first = 1
     try:
-        for batch in _parquet(file).iter_batches(batch_size=1 << 18, columns=wanted):
+        table = _parquet(file)
+        bytes_a_row = file.stat().st_size / max(table.metadata.num_rows, 1)
+        for batch in table.iter_batches(batch_size=1 << 18, columns=wanted):
             columns = {name: Texts.of(_as_text(batch.column(name), name, file)) for name in wanted}
             report.rows += batch.num_rows
             if options.on_bytes:
-                options.on_bytes(batch.nbytes)
+                options.on_bytes(round(bytes_a_row * batch.num_rows))
             yield Block(columns, np.arange(first, first + batch.num_rows))
             first += batch.num_rows
     except (pa.ArrowException, OSError) as error:
