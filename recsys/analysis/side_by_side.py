@@ -74,6 +74,20 @@ class SideBySide:
         """The items in either list, each once: the first list's, then what only the second has."""
         return list(dict.fromkeys(int(row) for table in self.lists.values() for row in table["item_row"]))
 
+    def as_table(self) -> pd.DataFrame:
+        """Both lists one below the other with what belongs to the whole in every row, to hand on as one file."""
+        parts = [
+            table.drop(columns="item_row").assign(model=model, noise_floor=self.noise_floor[model])
+            for model, table in self.lists.items()
+        ]
+        table = pd.concat(parts, ignore_index=True).assign(
+            query_id=self.item_id, query=self.name, n=self.n, popularity_from=self.popularity[0],
+            popularity_to=self.popularity[1], overlap=self.overlap, rbo=self.rbo, p_value=self.p_value,
+            verdict=self.verdict,
+        )  # fmt: skip
+        first = ["query_id", "query", "model", "rank", "item_id", "name"]
+        return table[[*first, *(column for column in table if column not in first)]]
+
     def as_json(self) -> dict[str, Any]:
         """The lists and what was measured of them; None where something is not known."""
         shown = ["rank", "item_id", "name", "similarity", "stability", "listeners"]

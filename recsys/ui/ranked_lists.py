@@ -57,6 +57,24 @@ def ranked_lists(view: SideBySide, key: str = "lists") -> None:
     _component()(data=_as_data(view), key=key, on_chosen_change=go)
 
 
+def download_lists(view: SideBySide, fingerprint: str) -> None:
+    """Both lists as CSV, with the build they came from."""
+    build = fingerprint[:12]
+    table = view.as_table().assign(build=build)
+    st.download_button(
+        "Download these lists (CSV)",
+        # A name that begins like a formula would be run as one by spreadsheets.
+        lambda: table.map(_no_formula).to_csv(index=False).encode("utf-8-sig"),
+        file_name=f"neighbours-{''.join(c if c.isalnum() else '-' for c in view.item_id)[:60]}-{build}.csv",
+        mime="text/csv",
+        key="csv",
+    )
+
+
+def _no_formula(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
 @cache
 def _source(file: str) -> str:
     return Path(__file__).with_name(file).read_text("utf-8")

@@ -119,3 +119,12 @@ def test_a_range_with_few_or_no_items_says_so(small_artifacts: ArtifactSet) -> N
     assert ("No more than" in headline(few)) or ("widen the range" in headline(few))
     with pytest.raises(ParameterError, match="popularity is 80 to 20"):
         compare_neighbours(small_artifacts, 4, n=6, popularity=(80, 20))
+
+
+def test_the_table_to_hand_on_holds_both_lists_and_the_noise(small_artifacts: ArtifactSet) -> None:
+    view = compare_neighbours(small_artifacts, 4, n=6)
+    table = view.as_table()
+    assert table["model"].tolist() == ["als"] * 6 + ["word2vec"] * 6
+    assert table["item_id"].tolist() == [*view.lists["als"]["item_id"], *view.lists["word2vec"]["item_id"]]
+    assert set(table.loc[table["model"] == "als", "noise_floor"]) == {view.noise_floor["als"]}
+    assert set(table["verdict"]) == {view.verdict}

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -218,3 +219,32 @@ def test_lines_meet_the_rows_that_they_join(demo_app: str, visit: Visit, width: 
     assert top
     assert abs(lines["y"] - top["y"]) <= 3
     assert abs(lines["y"] + lines["height"] - row["y"] - row["height"]) <= 6
+
+
+def test_a_neighbour_is_explained_and_the_link_keeps_it(demo_app: str, visit: Visit) -> None:
+    page = visit(f"{demo_app}/neighbours?item=s000000")
+    asked = names(page, "second")[2]
+    box = page.get_by_role("combobox", name="Why is this a neighbour?")
+    box.click()
+    page.get_by_role("option", name=asked, exact=False).first.click()
+    panel = page.locator(".evidence")
+    expect(panel).to_contain_text("listeners played both")
+    expect(panel.locator("li").first).to_contain_text(asked)
+    link = settled(page).url
+    again = visit(link)
+    expect(again.locator(".evidence li").first).to_contain_text(asked)
+
+
+def test_popularity_filters_and_the_lists_can_be_taken_away(demo_app: str, visit: Visit) -> None:
+    page = visit(f"{demo_app}/neighbours?item=s000000&popularity=0&popularity=60")
+    expect(page.locator(".verdict")).to_contain_text("among items of the 0 to 60 percentiles")
+    popular = page.locator("td.popularity").all_inner_texts()
+    assert popular
+    assert all(int(re.sub(r"\D", "", text)) <= 60 for text in popular)
+    with page.expect_download() as coming:
+        page.get_by_role("button", name="Download these lists (CSV)").click()
+    table = pd.read_csv(coming.value.path(), encoding="utf-8-sig")
+    shown = names(page, "first") + names(page, "second")
+    assert table["name"].tolist() == shown
+    assert set(table["popularity_to"]) == {60}
+    assert table["build"].iloc[0] == address_of(page, "build")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from recsys.ui.controls import as_text
+from recsys.ui.ranked_lists import _no_formula
 
 
 @pytest.mark.parametrize("name", ["Radiohead", "Sigur Rós", "The The"])
@@ -23,3 +24,10 @@ def test_markup_is_taken_apart(name: str) -> None:
 def test_text_that_runs_the_other_way_is_isolated() -> None:
     assert as_text("فيروز").startswith("\u2068")
     assert as_text("\u202eevil").endswith("\u2069")
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@x", "\tx"])
+def test_a_name_in_a_csv_is_never_a_formula(name: str) -> None:
+    assert _no_formula(name) == f"'{name}"
+    assert _no_formula(f"x{name}") == f"x{name}"
+    assert _no_formula(-0.5) == -0.5

@@ -44,7 +44,7 @@ def read_lastfm_2k(path: Path, options: ReadOptions) -> Interactions:
         if len(unknown):
             artist = block.columns["artistID"].only(unknown[:1]).to_list()[0]
             raise InputError(
-                f"artist {artist!r} is not among the {len(items):,} of "
+                f"artist {artist[:60]!r} is not among the {len(items):,} of "
                 f"{ARTISTS} ({artists_report.summary()}), so one of the two files is incomplete; fetch both again",
                 file=f"{path}/{PLAYS}", line=int(block.lines[unknown[0]]), column="artistID",
             )  # fmt: skip
@@ -130,7 +130,7 @@ def _artists(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, ReadReport
     if len(twice):
         first = twice.iloc[0]
         raise InputError(
-            f"the artist id {first['item_id']} stands in it twice", file=f"{path}/{ARTISTS}", line=int(first["line"])
+            f"the artist id {first['item_id'][:60]!r} stands in it twice", file=f"{path}/{ARTISTS}", line=int(first["line"])
         )
     nameless = items["name"].str.strip() == ""
     items.loc[nameless, "name"] = items.loc[nameless, "item_id"]
