@@ -3,9 +3,9 @@
 import streamlit as st
 
 from recsys.ui.charts import agreement_by_popularity_chart, agreement_sentence
-from recsys.ui.controls import go_to_neighbours
-from recsys.ui.loading import artifacts_or_stop, disputed_items, popularity_bands
+from recsys.ui.loading import artifacts_or_stop, popularity_bands
 from recsys.ui.passport import passport, trust_table
+from recsys.ui.pointers import over_recommended, worth_a_look
 
 artifacts = artifacts_or_stop()
 titles = {name: model.title for name, model in artifacts.manifest.models.items()}
@@ -21,7 +21,8 @@ with left:
 with right:
     st.subheader("How far each model can be trusted", anchor=False)
     trust_table(artifacts.manifest)
-st.subheader("Where to look next: the models part here, beyond their own noise", anchor=False)
-go_to_neighbours(artifacts, disputed_items(artifacts, artifacts.fingerprint), key="disputed")
+worth_a_look(artifacts)
+st.subheader("What each model lists too often, and what never", anchor=False)
+over_recommended(artifacts)
 st.subheader("What this is", anchor=False)
 passport(artifacts)

@@ -82,12 +82,27 @@ def by_popularity(agreement: pd.DataFrame, listeners: npt.NDArray[np.integer[Any
     return summary.reset_index()
 
 
-def most_disputed(agreement: pd.DataFrame, listeners: npt.NDArray[np.integer[Any]], limit: int = 12) -> IntArray:
+def most_disputed(
+    agreement: pd.DataFrame, listeners: IntArray, limit: int = 12, among: npt.NDArray[np.bool_] | None = None
+) -> IntArray:
     """Rows of the items where the difference is real (see `is_real`), by how far the overlap lies below the lower
-    floor, then by listeners; at most `limit`."""
-    rows = np.flatnonzero(is_real(agreement))
+    floor, then by listeners; at most `limit`, of those that are `among` (n_items,)."""
+    real = is_real(agreement)
+    rows = np.flatnonzero(real if among is None else real & among)
     gap = (_lowest_floor(agreement) - agreement["overlap"]).to_numpy()[rows]
     result: IntArray = rows[np.lexsort((-np.asarray(listeners)[rows], -gap))][:limit]
+    return result
+
+
+def most_agreed(
+    agreement: pd.DataFrame, listeners: IntArray, limit: int = 12, among: npt.NDArray[np.bool_] | None = None
+) -> IntArray:
+    """Rows of the items on which the models share at least what the noisier one shares with itself, by overlap, then by
+    listeners; at most `limit`, of those that are `among` (n_items,)."""
+    agreed = (agreement["overlap"] >= _lowest_floor(agreement)).to_numpy(bool)
+    rows = np.flatnonzero(agreed if among is None else agreed & among)
+    overlap = agreement["overlap"].to_numpy()[rows]
+    result: IntArray = rows[np.lexsort((-np.asarray(listeners)[rows], -overlap))][:limit]
     return result
 
 

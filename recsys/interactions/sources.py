@@ -158,12 +158,12 @@ def fetch(
     if _is_checked(source, path):
         return path
     with _only_fetch_of(path):
-        if not path.exists():
-            import pooch
+        import pooch
 
-            pooch.get_logger().setLevel("WARNING")  # else it asks people to write down a digest
-            bring = _Transfer(path, source, stall_seconds, attempts, on_bytes or _nobody, on_total or _nobody)
-            pooch.retrieve(source.address, known_hash=None, fname=path.name, path=path.parent, downloader=bring)
+        pooch.get_logger().setLevel("WARNING")  # else it asks people to write down a digest
+        bring = _Transfer(path, source, stall_seconds, attempts, on_bytes or _nobody, on_total or _nobody)
+        # A file that is there stays, whoever put it there.
+        pooch.retrieve(source.address, known_hash=None, fname=path.name, path=path.parent, downloader=bring)
         _check(source, path)
     return path
 
@@ -172,7 +172,7 @@ def fetched(reader: str, folder: Path | None = None) -> Path | None:
     """The checked file for a reader, if there is one."""
     for source in SOURCES.values():
         path = (folder or cache_folder()) / source.file_name
-        if source.reader == reader and source.address and _is_checked(source, path):
+        if source.reader == reader and _is_checked(source, path):
             return path
     return None
 
@@ -261,7 +261,8 @@ def _problem(source: Source, path: Path) -> str | None:
         return str(error).removeprefix(f"{path}: ")
     for what, expected in (source.member_md5 or source.counts).items():
         if found.get(what) != expected:
-            return f"is not what was published: {what} is {found.get(what, 'missing')}, expected {expected}"
+            named = f"MD5 of {what}" if source.member_md5 else what
+            return f"is not what was published: {named} is {found.get(what, 'missing')}, expected {expected}"
     return None
 
 
@@ -327,7 +328,6 @@ class _Transfer:
                     raise InputError(f"{url} brought no new byte in {idle} attempts ({problem}); {self._what_next()}")
                 time.sleep(WAIT_SECONDS * 2**idle)
         os.replace(self.part, output_file)
-        self.card.unlink(missing_ok=True)
 
     def _attempt(self, session: requests.Session) -> str | None:
         """Go on from what is there. None when the file is whole, else what went wrong and may go better next time."""

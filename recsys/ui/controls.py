@@ -55,17 +55,23 @@ def list_length(artifacts: ArtifactSet, key: str = "n") -> int:
     )
 
 
-def popularity_range(key: str = "popularity") -> tuple[float, float]:
+def popularity_range() -> tuple[float, float]:
     """Between which percentiles of popularity neighbours are listed, both in [0, 100]."""
+    words = "Percentiles of the number of listeners. Others leave the lists; nothing is ranked anew."
+    return percentile_range("Popularity of the neighbours, tail to head", "popularity", words)
+
+
+def percentile_range(label: str, key: str, words: str | None = None) -> tuple[float, float]:
+    """Two percentiles, both in [0, 100], the lower first; in the address under `key`."""
     low, high = st.slider(
-        "Popularity of the neighbours, tail to head",
+        label,
         0,
         100,
         (0, 100),
         key=key,
         bind="query-params",
         format="%d%%",
-        help="Percentiles of the number of listeners. Others leave the lists; nothing is ranked anew.",
+        help=words,
     )
     return float(low), float(high)
 
@@ -95,7 +101,7 @@ def item_buttons(label: str, artifacts: ArtifactSet, rows: list[int], key: str) 
             choose_item(str(artifacts.catalogue["item_id"].iloc[row]))
             st.session_state[key] = None
 
-    st.pills(label, rows, format_func=_item_words(artifacts), key=key, on_change=go)
+    st.pills(label, rows, format_func=_item_words(artifacts), key=key, on_change=go, wrap=True)
 
 
 def chosen_neighbour(artifacts: ArtifactSet, rows: list[int], key: str = "why") -> int:
@@ -125,8 +131,8 @@ def go_to_neighbours(artifacts: ArtifactSet, rows: list[int], key: str) -> None:
             else "Nothing stands out: nowhere do the models differ by more than each differs from itself."
         )
         return
-    label = "Open in Neighbours (with the number of listeners)"
-    chosen = st.pills(label, rows, format_func=_item_words(artifacts), key=key)
+    label = "Open in Neighbours; beside each name its listeners"
+    chosen = st.pills(label, rows, format_func=_item_words(artifacts), key=key, wrap=True)
     if chosen is not None:
         item_id = str(artifacts.catalogue["item_id"].iloc[chosen])
         st.switch_page(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import gc
 import os
 import shlex
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 
 from recsys.analysis.agreement import by_popularity, most_disputed
+from recsys.analysis.hubness import Hubness, appearances, hubness
 from recsys.analysis.search import NameIndex
 from recsys.artifacts.store import ArtifactSet, artifact_sets
 from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, UnsupportedSchema
@@ -99,6 +102,33 @@ def popularity_bands(_artifacts: ArtifactSet, fingerprint: str) -> pd.DataFrame:
 def disputed_items(_artifacts: ArtifactSet, fingerprint: str) -> list[int]:
     """`analysis.agreement.most_disputed` of a set; `fingerprint` is what it is cached by."""
     return [int(row) for row in most_disputed(_artifacts.agreement, _artifacts.catalogue["listeners"].to_numpy())]
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def hubness_of_fits(_artifacts: ArtifactSet, fingerprint: str) -> dict[str, tuple[Hubness, list[Hubness]]]:
+    """By model the hubness of its lists and of each replicate's; `fingerprint` is what it is cached by."""
+    listeners, n = _artifacts.catalogue["listeners"].to_numpy(), _artifacts.manifest.agreement_n
+    return {
+        model: (
+            hubness(_artifacts.neighbours(model), listeners, n),
+            [hubness(each, listeners, n) for each in _artifacts.replicate_neighbours(model)],
+        )
+        for model in _artifacts.model_names
+    }
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def commonest_tags(_artifacts: ArtifactSet, fingerprint: str, limit: int = 60) -> list[str]:
+    """The tags that most items have, in the order of the alphabet; `fingerprint` is what it is cached by."""
+    counts = Counter(tag for tags in _artifacts.catalogue["tags"] for tag in tags)
+    return sorted(tag for tag, _ in counts.most_common(limit))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def most_listed(_artifacts: ArtifactSet, model: str, fingerprint: str, limit: int = 8) -> list[int]:
+    """The items that stand in most other items' lists; `fingerprint` is what it is cached by."""
+    counts = appearances(_artifacts.neighbours(model), _artifacts.manifest.agreement_n)
+    return [int(row) for row in np.argsort(-counts, kind="stable")[:limit]]
 
 
 @st.cache_resource(max_entries=16, show_spinner="Opening the artifact set …")

@@ -8,6 +8,7 @@ from html import escape
 import pandas as pd
 import streamlit as st
 
+from recsys.analysis.hubness import Hubness
 from recsys.artifacts.manifest import Manifest, ModelEntry
 from recsys.artifacts.store import ArtifactSet
 from recsys.ui.controls import as_text
@@ -53,6 +54,35 @@ def trust_table(manifest: Manifest) -> None:
         {model.title: [cell(model) for cell in rows.values()] for model in manifest.models.values()}, index=list(rows)
     )
     st.html(table.to_html(classes="trust", border=0, escape=True))
+
+
+def hub_table(found: dict[str, tuple[Hubness, list[Hubness]]], titles: dict[str, str], n: int) -> None:
+    """How each model spends the places in its lists, with the range over its single fits beside it."""
+    rows: dict[str, tuple[str, str]] = {
+        f"Items in nobody's top {n}": ("never", "{:.1%}"),
+        "Places held by the 1% most listed": ("head", "{:.1%}"),
+        "Listeners of a neighbour, against an item's": ("popularity_lift", "{:.2f}×"),
+    }
+    table = pd.DataFrame(
+        {
+            titles[model]: [_with_range(form, what, consensus, fits) for what, form in rows.values()]
+            for model, (consensus, fits) in found.items()
+        },
+        index=list(rows),
+    )
+    st.html(table.to_html(classes="trust hubs", border=0, escape=True))
+    st.caption("In brackets: the range over the model's single fits, which differ in nothing but their seeds.")
+
+
+def _with_range(form: str, what: str, consensus: Hubness, fits: list[Hubness]) -> str:
+    shown = form.format(getattr(consensus, what))
+    if not fits:
+        return f"{shown} (noise not known)"
+    values = [getattr(fit, what) for fit in fits]
+    # Breaks before the bracket and nowhere else.
+    return f"{shown} ({form.format(min(values))} to {form.format(max(values))})".replace(" ", "\u00a0").replace(
+        "\u00a0(", " ("
+    )
 
 
 def _share(value: float | None) -> str:

@@ -18,6 +18,7 @@ import time
 import zipfile
 from collections import namedtuple
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,10 +33,11 @@ from recsys.interactions import sources
 from recsys.interactions.readers import READERS, read
 from recsys.interactions.sources import SOURCES, Source, accept, accepted, cache_folder, fetch, fetched
 
+ROOT = Path(__file__).resolve().parents[2]
 MEMBER = "usersha1-artmbid-artname-plays.tsv"
 PLAYS = b"ann\t\tMuse\t5\nann\t\tBeck\t2\nben\t\tMuse\t7\n"
 HTML = b"<!DOCTYPE html><html>Please log in to this network"
-Asked = namedtuple("Asked", "path range if_range")
+Asked = namedtuple("Asked", "path range if_range encoding")
 
 
 def tar_gz(*members: tuple[str, bytes]) -> bytes:
@@ -98,7 +100,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.turn = sum(asked.path == self.path for asked in self.server.asked)
-        self.server.asked.append(Asked(self.path, self.headers["Range"], self.headers["If-Range"]))
+        names = ("Range", "If-Range", "Accept-Encoding")
+        self.server.asked.append(Asked(self.path, *(self.headers[name] for name in names)))
         try:
             getattr(self, "plain" if self.server.mended else self.path.split("/")[1])()
         except (BrokenPipeError, ConnectionResetError):
@@ -180,6 +183,13 @@ class Handler(BaseHTTPRequestHandler):
         body = self.server.content[self.start :]
         return self.answer(206, body, {"Content-Range": where}, 30_000 if self.turn == 1 else None)
 
+    def small_parts(self) -> None:
+        if not self.turn:
+            return self.plain(20_000)
+        body = self.server.content[self.start :][:40_000]
+        where = f"bytes {self.start}-{self.start + len(body) - 1}/{len(self.server.content)}"
+        return self.answer(206, body, {"Content-Range": where})
+
     def wrong_start(self) -> None:
         self.misplaced("bytes 0-9/100")
 
@@ -246,19 +256,23 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, self.server.content, {"Content-Encoding": "gzip"})
 
 
+@contextmanager
 def running(site: Site) -> Iterator[Site]:
     thread = threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield site
-    site.released.set()
-    site.shutdown()
-    site.server_close()
-    thread.join()
+    try:
+        yield site
+    finally:
+        site.released.set()
+        site.shutdown()
+        site.server_close()
+        thread.join()
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    yield from running(Site())
+    with running(Site()) as site:
+        yield site
 
 
 @pytest.fixture(autouse=True)
@@ -279,7 +293,7 @@ def at(address: str) -> Source:
 
 
 def get(source: Source, **settings: Any) -> Path:
-    return fetch(source, **{"stall_seconds": 0.3, **settings})
+    return fetch(source, **{"stall_seconds": 5, **settings})
 
 
 def names(folder: Path) -> set[str]:
@@ -290,12 +304,26 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def wait_for_part(path: Path) -> int:
+    """Bytes of the part on disk, once there are some and no more come."""
+    part, before = beside(path, ".part"), 0
+    for _ in range(400):
+        now = part.stat().st_size if part.exists() else 0
+        if now and now == before:
+            return now
+        before = now
+        time.sleep(0.05)
+    raise TimeoutError(f"nothing came into {part}")
+
+
 def closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
-def test_a_fetched_file_is_the_published_one_and_can_be_read(site: Site, place: Path) -> None:
+def test_a_fetched_file_is_the_published_one_and_can_be_read(
+    site: Site, place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     came: list[int] = []
     totals: list[int] = []
     path = get(at(site.address("plain")), on_bytes=came.append, on_total=totals.append)
@@ -303,6 +331,8 @@ def test_a_fetched_file_is_the_published_one_and_can_be_read(site: Site, place: 
     assert path.read_bytes() == site.content
     assert (sum(came), totals) == (len(site.content), [len(site.content)])
     assert names(place.parent) == {place.name, f"{place.name}.checked", f"{place.name}.lock"}
+    assert site.asked[0].encoding == "identity"
+    assert capfd.readouterr() == ("", ""), "words are for those who call it"
     log = read("lastfm-360k", path)
     assert (log.report.rows, log.n_users, log.n_items) == (3, 2, 2)
 
@@ -313,16 +343,23 @@ def test_what_was_fetched_once_is_not_asked_for_again(site: Site) -> None:
     assert len(site.asked) == 1
 
 
-def test_what_was_checked_once_is_not_read_again_until_it_changes(site: Site, place: Path) -> None:
+@pytest.mark.parametrize(("larger", "later"), [(1, 0), (0, 1)])
+def test_what_was_checked_once_is_not_read_again_until_it_changes(
+    site: Site, place: Path, larger: int, later: int
+) -> None:
+    def put(size: int, mtime_ns: int) -> None:
+        place.write_bytes(b"x" * size)
+        os.utime(place, ns=(mtime_ns, mtime_ns))
+
     source = at(site.address("plain"))
     get(source)
     state = place.stat()
-    place.write_bytes(b"x" * state.st_size)
-    os.utime(place, ns=(state.st_atime_ns, state.st_mtime_ns))
+    put(state.st_size, state.st_mtime_ns)
     assert get(source) == place, "same size and time: the check is not repeated"
-    os.utime(place, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+    put(state.st_size + larger, state.st_mtime_ns + later)
     with pytest.raises(InputError, match="is not a gzip archive"):
         get(source)
+    assert len(site.asked) == 1
 
 
 def test_a_file_checked_against_another_digest_is_checked_again(site: Site) -> None:
@@ -334,7 +371,9 @@ def test_a_file_checked_against_another_digest_is_checked_again(site: Site) -> N
 
 def test_a_stalled_transfer_goes_on_where_it_stopped(site: Site) -> None:
     came: list[int] = []
-    path = get(at(site.address("stalls_once")), on_bytes=came.append)
+    begin = time.monotonic()
+    path = get(at(site.address("stalls_once")), on_bytes=came.append, stall_seconds=0.7)
+    assert time.monotonic() - begin < 5, "the server would have kept silent for 10 seconds"
     assert site.ranges == [None, "bytes=30000-"]
     assert site.asked[1].if_range == '"one"'
     assert path.read_bytes() == site.content
@@ -358,6 +397,7 @@ def test_a_server_that_never_gets_further_is_given_up_and_the_next_run_goes_on(
     assert len(site.asked) == 1 + 3
     assert f"50,000 of {len(site.content):,} bytes are kept in {beside(place, '.part')}" in str(caught.value)
     assert "the same command goes on from there" in str(caught.value)
+    assert "(the connection ended early)" in str(caught.value)
     assert beside(place, ".part").read_bytes() == site.content[:50_000]
     assert not place.exists()
     site.mended = True
@@ -384,6 +424,37 @@ def test_waits_grow_while_nothing_comes(site: Site, monkeypatch: pytest.MonkeyPa
     assert waits == [1, 2, 4]
 
 
+def test_a_person_who_stops_it_keeps_what_has_arrived(site: Site, place: Path) -> None:
+    def stop(n_bytes: int) -> None:
+        if n_bytes:
+            raise KeyboardInterrupt
+
+    source = at(site.address("plain"))
+    with pytest.raises(KeyboardInterrupt):
+        get(source, on_bytes=stop)
+    assert names(place.parent) == {f"{place.name}{suffix}" for suffix in (".part", ".part.json", ".lock")}
+    kept = beside(place, ".part").stat().st_size
+    assert kept > 0
+    assert get(source).read_bytes() == site.content
+    assert site.ranges[1:] == [f"bytes={kept}-"]
+
+
+def test_a_killed_fetch_leaves_what_the_next_one_goes_on_from(site: Site, place: Path) -> None:
+    source = at(site.address("stalls_once"))
+    script = (
+        "from dataclasses import replace; from recsys.interactions.sources import SOURCES, fetch; "
+        f"fetch(replace(SOURCES['lastfm-360k'], address={source.address!r}))"
+    )
+    first = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
+    try:
+        arrived = wait_for_part(place)
+    finally:
+        first.kill()
+        first.wait()
+    assert get(source).read_bytes() == site.content
+    assert site.ranges == [None, f"bytes={arrived}-"]
+
+
 @pytest.mark.parametrize("behaviour", ["breaks_once_without_ranges", "changes", "changes_and_does_not_see_if_range"])
 def test_what_cannot_be_gone_on_from_is_begun_anew(site: Site, behaviour: str) -> None:
     came: list[int] = []
@@ -404,6 +475,12 @@ def test_an_answer_that_does_not_fit_what_is_there_is_not_added_to_it(site: Site
 def test_a_part_is_added_although_its_server_does_not_say_the_size_again(site: Site) -> None:
     path = get(at(site.address("does_not_say_how_large")))
     assert site.ranges == [None, "bytes=40000-", "bytes=70000-"]
+    assert path.read_bytes() == site.content
+
+
+def test_a_server_that_gives_small_parts_is_asked_for_all_of_them(site: Site) -> None:
+    path = get(at(site.address("small_parts")), attempts=1)
+    assert site.ranges == [None, "bytes=20000-", "bytes=60000-", "bytes=100000-"]
     assert path.read_bytes() == site.content
 
 
@@ -456,7 +533,9 @@ def test_a_file_cut_by_a_server_that_says_it_is_whole_is_refused_and_kept_aside(
     assert get(source).read_bytes() == site.content
 
 
-def test_chunks_without_a_length_are_brought(site: Site) -> None:
+@pytest.mark.parametrize("marks", [{}, {"Content-Length": "10"}])
+def test_chunks_are_brought_without_a_length_or_in_spite_of_it(site: Site, marks: dict[str, str]) -> None:
+    site.marks = marks
     totals: list[int] = []
     assert get(at(site.address("chunked")), on_total=totals.append).read_bytes() == site.content
     assert totals == []
@@ -521,7 +600,7 @@ def test_a_redirect_from_https_to_http_is_refused(site: Site, tmp_path: Path, mo
     secure = Site()
     secure.scheme, secure.elsewhere = "https", site.address("plain")
     secure.socket = context.wrap_socket(secure.socket, server_side=True)
-    for server in running(secure):
+    with running(secure) as server:
         with pytest.raises(InputError, match=r"cannot reach 127.0.0.1 \(.*certificate"):
             get(at(server.address("moved")))
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
@@ -625,8 +704,7 @@ def test_two_fetches_of_one_file_do_not_meet(site: Site, place: Path) -> None:
     source = at(site.address("stalls_once"))
     first = threading.Thread(target=fetch, args=(source,), daemon=True)
     first.start()
-    while not beside(place, ".part").exists() or beside(place, ".part").stat().st_size == 0:
-        time.sleep(0.01)
+    wait_for_part(place)
     with pytest.raises(InputError, match="another fetch of this file is running"):
         fetch(source)
     site.released.set()  # the server ends the connection that it let stall
@@ -658,8 +736,10 @@ def test_a_cut_file_put_there_by_hand_is_refused(site: Site, place: Path, length
     cut = site.content[:length]
     place.write_bytes(cut)
     source = at(site.address("plain"))
-    with pytest.raises(InputError, match=f"{place.name}.*(is empty|is cut or damaged|is not a gzip archive)"):
+    with pytest.raises(InputError, match="(is empty|is cut or damaged|is not a gzip archive)") as caught:
         get(source)
+    assert str(caught.value).startswith(str(place))
+    assert str(caught.value).count(str(place)) == 1
     assert beside(place, ".refused").read_bytes() == cut
     assert site.asked == []
     assert get(source).read_bytes() == site.content
@@ -670,7 +750,7 @@ def test_other_content_is_refused_with_both_digests(site: Site, place: Path) -> 
     site.content = tar_gz((f"data/{MEMBER}", other))
     expected, found = hashlib.md5(PLAYS).hexdigest(), hashlib.md5(other).hexdigest()
     with pytest.raises(
-        InputError, match=f"{place}: is not what was published: {MEMBER} is {found}, expected {expected}"
+        InputError, match=f"{place}: is not what was published: MD5 of {MEMBER} is {found}, expected {expected}"
     ):
         get(at(site.address("plain")))
     assert beside(place, ".refused").exists()
@@ -679,7 +759,7 @@ def test_other_content_is_refused_with_both_digests(site: Site, place: Path) -> 
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        ([("data/README.txt", b"about")], f"{MEMBER} is missing, expected"),
+        ([("data/README.txt", b"about")], f"MD5 of {MEMBER} is missing, expected"),
         ([(f"a/{MEMBER}", PLAYS), (f"b/{MEMBER}", b"eve\t\tX\t1\n")], f"{MEMBER} is .* and .*, expected"),
     ],
 )
@@ -788,5 +868,7 @@ def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
 
 def test_knowing_the_sources_does_not_load_what_fetching_needs() -> None:
     script = "import sys, recsys.interactions.sources; print({'requests', 'pooch', 'numba'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.strip() == "set()"

@@ -12,10 +12,12 @@ from streamlit.testing.v1 import AppTest
 
 from recsys.analysis.agreement import most_disputed
 from recsys.analysis.evidence import evidence, reasons
+from recsys.analysis.hubness import hubness
 from recsys.analysis.side_by_side import compare_neighbours, headline
 from recsys.artifacts.store import ArtifactSet
 from recsys.config import BuildConfig
 from recsys.pipeline import build
+from recsys.ui.controls import as_text
 from tests.pages.conftest import ROOT, Open, texts
 
 Catalogue = list[tuple[str, str]]
@@ -251,3 +253,34 @@ def test_a_link_carries_the_neighbour_asked_about(open_page: Open, small_set: Pa
     assert at.selectbox(key="why").value == rows[3]
     at = open_page("neighbours", item=catalogue[8][0], why="gone")
     assert at.selectbox(key="why").value == rows[0]
+
+
+def test_overview_points_at_items_of_a_popularity_and_tag(open_page: Open, small_set: Path) -> None:
+    catalogue = ArtifactSet.open(small_set).catalogue
+    at = open_page("overview")
+    everything = at.button_group(key="agreed").options
+    tag = catalogue["tags"].iloc[0][0]
+    at.selectbox(key="tag").set_value(tag).run()
+    assert not at.exception
+    tagged = {row for row, tags in enumerate(catalogue["tags"]) if tag in tags}
+    names = {f"{as_text(catalogue['name'].iloc[row])} · {catalogue['listeners'].iloc[row]:,}" for row in tagged}
+    for key in ("agreed", "disputed"):
+        shown = [
+            option.content if hasattr(option, "content") else option
+            for group in at.get("button_group")
+            if group.key == key
+            for option in group.options
+        ]
+        assert set(shown) <= names
+    assert everything
+
+
+def test_overview_says_what_each_model_lists_too_often(open_page: Open, small_set: Path) -> None:
+    artifacts = ArtifactSet.open(small_set)
+    words = texts(open_page("overview")).replace("\u00a0", " ")
+    listeners = artifacts.catalogue["listeners"].to_numpy()
+    for model in artifacts.model_names:
+        found = hubness(artifacts.neighbours(model), listeners, 10)
+        fits = [hubness(each, listeners, 10).popularity_lift for each in artifacts.replicate_neighbours(model)]
+        assert f"{found.popularity_lift:.2f}× ({min(fits):.2f}× to {max(fits):.2f}×)" in words
+        assert f"{found.never:.1%} (" in words

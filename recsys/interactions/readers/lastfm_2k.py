@@ -130,7 +130,9 @@ def _artists(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, ReadReport
     if len(twice):
         first = twice.iloc[0]
         raise InputError(
-            f"the artist id {first['item_id'][:60]!r} stands in it twice", file=f"{path}/{ARTISTS}", line=int(first["line"])
+            f"the artist id {first['item_id'][:60]!r} stands in it twice",
+            file=f"{path}/{ARTISTS}",
+            line=int(first["line"]),
         )
     nameless = items["name"].str.strip() == ""
     items.loc[nameless, "name"] = items.loc[nameless, "item_id"]
