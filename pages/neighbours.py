@@ -6,12 +6,14 @@ from recsys.analysis.side_by_side import compare_neighbours
 from recsys.ui.controls import as_text, item_buttons, item_picker, list_length, popularity_range
 from recsys.ui.evidence import evidence_panel
 from recsys.ui.loading import artifacts_or_stop, disputed_items, name_index
+from recsys.ui.pins import pinned_items
 from recsys.ui.ranked_lists import agreement_header, download_lists, ranked_lists
 
 artifacts = artifacts_or_stop()
 search, length, popular = st.columns([3, 2, 2], gap="large")
 with search:
-    item = item_picker(artifacts, name_index(artifacts, artifacts.fingerprint))
+    index = name_index(artifacts, artifacts.fingerprint)
+    item = item_picker(artifacts, index)
 with length:
     n = list_length(artifacts)
 with popular:
@@ -23,5 +25,6 @@ agreement_header(view)
 ranked_lists(view)
 evidence_panel(artifacts, view)
 download_lists(view, artifacts.fingerprint)
+pinned_items(artifacts, index, view)
 disputed = disputed_items(artifacts, artifacts.fingerprint)
 item_buttons("Most disputed items", artifacts, disputed, key="disputed")

@@ -284,3 +284,28 @@ def test_overview_says_what_each_model_lists_too_often(open_page: Open, small_se
         fits = [hubness(each, listeners, 10).popularity_lift for each in artifacts.replicate_neighbours(model)]
         assert f"{found.popularity_lift:.2f}× ({min(fits):.2f}× to {max(fits):.2f}×)" in words
         assert f"{found.never:.1%} (" in words
+
+
+def test_pinned_items_are_compared_and_stand_in_the_link(
+    open_page: Open, small_set: Path, catalogue: Catalogue
+) -> None:
+    artifacts = ArtifactSet.open(small_set)
+    at = open_page("neighbours", item=catalogue[8][0])
+    assert "pinned" not in texts(at)
+    at.button(key="pin_turn").click().run()
+    assert not at.exception
+    view = compare_neighbours(artifacts, 8, n=10)
+    assert f"<td>{view.overlap * 10:.0f} of 10</td>" in texts(at)
+    at = open_page("neighbours", item=catalogue[3][0], pin=catalogue[8][0])
+    assert at.button(key="pin_turn").label.startswith("Pin ")
+    at.button_group(key="pin_open").set_value(catalogue[8][0]).run()
+    assert at.query_params["item"] in (catalogue[8][0], [catalogue[8][0]])
+    assert at.button(key="pin_turn").label.startswith("Unpin ")
+    at.button(key="pin_turn").click().run()
+    assert 'class="trust pins"' not in texts(at)
+
+
+def test_unknown_pins_are_left_out(open_page: Open, catalogue: Catalogue) -> None:
+    at = open_page("neighbours", item=catalogue[3][0], pin="gone")
+    assert not at.exception
+    assert 'class="trust pins"' not in texts(at)
