@@ -34,11 +34,17 @@ print(time.perf_counter() - start)
 """
 
 
-def main(folder: Path, pairs: int) -> None:
+def simulated_log(folder: Path) -> Path:
+    """FOLDER/360k.tsv, written unless it is there."""
     path = folder / "360k.tsv"
     if not path.exists():
         people = Simulation(358_868, n_items=292_365, mean_sessions=9.2, mean_plays=10, favourites=30)
         write(people, path, "lastfm-360k")
+    return path
+
+
+def main(folder: Path, pairs: int) -> None:
+    path = simulated_log(folder)
     with path.open("rb") as file:
         rows = sum(1 for _ in file)
     result = compare(OURS, THEIRS, [str(path)], pairs)

@@ -24,6 +24,10 @@ def folded(text: str) -> str:
     return " ".join(plain.casefold().split())
 
 
+def _words_sorted(text: str) -> str:
+    return " ".join(sorted(text.split()))
+
+
 class NameIndex:
     """Names and ids of a catalogue, in catalogue order (most listeners first)."""
 
@@ -31,6 +35,8 @@ class NameIndex:
         self.item_ids, self.names = list(item_ids), list(names)
         self._row_of_id = {item_id: row for row, item_id in enumerate(self.item_ids)}
         self._folded = [folded(name) for name in self.names]
+        # Sorted once here: sorting each name's words anew for every query takes four times as long as comparing them.
+        self._words_sorted = [_words_sorted(name) for name in self._folded]
         # One string and str.find beat any loop over the names: 2.5 ms for 300,000.
         self._joined = SEPARATOR + SEPARATOR.join(self._folded) + SEPARATOR
         self._starts = np.cumsum([1] + [len(name) + 1 for name in self._folded[:-1]]) if self.names else np.array([])
@@ -79,9 +85,10 @@ class NameIndex:
 
             # Whole names are compared, and again with their words sorted; partial matches would let short names win.
             score: dict[int, float] = {}
-            for scorer in (fuzz.ratio, fuzz.token_sort_ratio):
+            wanted = folded(query)
+            for text, names in ((wanted, self._folded), (_words_sorted(wanted), self._words_sorted)):
                 for _, similar, row in process.extract(
-                    folded(query), self._folded, scorer=scorer, limit=3 * limit, score_cutoff=60
+                    text, names, scorer=fuzz.ratio, limit=3 * limit, score_cutoff=60
                 ):
                     score[row] = max(similar, score.get(row, 0.0))
             rows += [row for row in sorted(score, key=lambda row: (-score[row], row)) if row not in rows]
