@@ -248,3 +248,33 @@ def test_popularity_filters_and_the_lists_can_be_taken_away(demo_app: str, visit
     assert table["name"].tolist() == shown
     assert set(table["popularity_to"]) == {60}
     assert table["build"].iloc[0] == address_of(page, "build")
+
+
+FOCUSED = """() => {
+  const element = document.activeElement, box = element.closest("[class*=st-key-]");
+  return [element.getAttribute("aria-label"), element.innerText, box?.className].join(" ");
+}"""
+
+
+def test_every_control_of_both_pages_is_reached_by_keyboard(demo_app: str, visit: Visit) -> None:
+    reached_on = {}
+    for path in ("/neighbours?item=s000000&pin=s000001", "/"):
+        page = visit(f"{demo_app}{path}")
+        settled(page)
+        reached = []
+        for _ in range(140):
+            page.keyboard.press("Tab")
+            reached.append(page.evaluate(FOCUSED))
+        reached_on[path] = "\n".join(reached)
+    lists, overview = reached_on.values()
+    for control in (
+        "st-key-item_search",
+        "st-key-n ",
+        "st-key-popularity",
+        "st-key-why",
+        "Download these lists",
+        "Pin ",
+    ):
+        assert control in f"{lists} ", control
+    for control in ("st-key-among", "st-key-tag", "st-key-disputed", "st-key-agreed", "st-key-hubs_als"):
+        assert control in overview, control
