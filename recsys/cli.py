@@ -47,6 +47,13 @@ Artifacts = Annotated[
 READERS_HELP = (
     "events, queues, playlists, lastfm-360k, lastfm-1k, lastfm-2k, listenbrainz, spotify-history or spotify-mpd"
 )
+Delimiter = Annotated[str | None, typer.Option(help="tab, comma, semicolon, pipe, space or a character")]
+SessionGap = Annotated[float | None, typer.Option(help="minutes of pause that end a queue [default: 30]")]
+MaxBadShare = Annotated[float | None, typer.Option(help="largest share of unusable rows [default: 0.1]")]
+Level = Annotated[str | None, typer.Option(help="artist or track, for logs that know tracks")]
+Merge = Annotated[
+    bool | None, typer.Option("--merge/--no-merge", help="one item for all spellings of a name [default: merge]")
+]
 Json = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 
 
@@ -85,21 +92,21 @@ def build(
         str,
         typer.Argument(metavar="READER", help=READERS_HELP),
     ],
-    input: Annotated[Path, typer.Option(readable=False, help="file or folder of listening data")],
     out_: Annotated[Path, typer.Option("--out", readable=False, help="folder of the artifact set, as artifacts/NAME")],
+    input: Annotated[
+        Path | None, typer.Option(readable=False, help="file or folder of listening data [default: what was fetched]")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(readable=False, help="TOML file with settings; options win over it")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="of everything random [default: 0]")] = None,
     replicates: Annotated[int | None, typer.Option(help="fits of each model [default: 4, large data 2]")] = None,
     min_listeners: Annotated[int | None, typer.Option(help="items with fewer are left out [default: 5]")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="tab, comma, semicolon, pipe, space or a character")] = None,
-    session_gap: Annotated[float | None, typer.Option(help="minutes of pause that end a queue [default: 30]")] = None,
-    max_bad_share: Annotated[float | None, typer.Option(help="largest share of unusable rows [default: 0.1]")] = None,
-    level: Annotated[str | None, typer.Option(help="artist or track, for logs that know tracks")] = None,
-    merge: Annotated[
-        bool | None, typer.Option("--merge/--no-merge", help="one item for all spellings of a name [default: merge]")
-    ] = None,
+    delimiter: Delimiter = None,
+    session_gap: SessionGap = None,
+    max_bad_share: MaxBadShare = None,
+    level: Level = None,
+    merge: Merge = None,
     depth: Annotated[int | None, typer.Option(help="length of stored neighbour lists [default: 100]")] = None,
     k1: Annotated[float | None, typer.Option(help="BM25 saturation [default: 1.2]")] = None,
     b: Annotated[float | None, typer.Option(help="BM25 length normalisation [default: 0.75]")] = None,
@@ -140,7 +147,7 @@ def build(
         },
     )  # fmt: skip
     with _progress(quiet=as_json) as progress:
-        artifacts = run_build(reader, input, out_, settings, progress)
+        artifacts = run_build(reader, input or _fetched(reader), out_, settings, progress)
     if as_json:
         _print_json(_passport_json(artifacts))
     else:
@@ -226,7 +233,7 @@ def fetch(
     else:
         out.print(
             f"{escape(str(path))}: as it was published. Next: "
-            f"python -m recsys build {wanted.reader} --input {escape(str(path))} --out artifacts/{source}",
+            f"python -m recsys build {wanted.reader} --out artifacts/{source}",
             soft_wrap=True,
         )
 
@@ -236,13 +243,11 @@ def profile(
     path: Annotated[Path, typer.Argument(metavar="PATH", readable=False, help="file or folder of listening data")],
     reader: Annotated[str, typer.Option(help=READERS_HELP)],
     min_listeners: Annotated[int, typer.Option(help="what a build would leave items out by")] = 5,
-    delimiter: Annotated[str | None, typer.Option(help="tab, comma, semicolon, pipe, space or a character")] = None,
-    session_gap: Annotated[float | None, typer.Option(help="minutes of pause that end a queue [default: 30]")] = None,
-    max_bad_share: Annotated[float | None, typer.Option(help="largest share of unusable rows [default: 0.1]")] = None,
-    level: Annotated[str | None, typer.Option(help="artist or track, for logs that know tracks")] = None,
-    merge: Annotated[
-        bool | None, typer.Option("--merge/--no-merge", help="one item for all spellings of a name [default: merge]")
-    ] = None,
+    delimiter: Delimiter = None,
+    session_gap: SessionGap = None,
+    max_bad_share: MaxBadShare = None,
+    level: Level = None,
+    merge: Merge = None,
     as_json: Json = False,
 ) -> None:
     """What listening data hold, before any training, and which of the models they can feed."""
@@ -290,6 +295,17 @@ def simulate(
             f"python -m recsys build {format_} --input {escape(str(out_))} --out artifacts/NAME",
             soft_wrap=True,
         )
+
+
+def _fetched(reader: str) -> Path:
+    """The public data set of a reader, if it was fetched."""
+    from recsys.interactions.sources import SOURCES, fetched
+
+    path = fetched(reader)
+    if path is None:
+        hint = f", or bring the public set first: python -m recsys fetch {reader}" if reader in SOURCES else ""
+        raise ParameterError(f"there is no --input; name a file or folder of listening data{hint}")
+    return path
 
 
 def _bytes_below(folder: Path) -> int:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -199,3 +200,25 @@ def test_fetch_asks_for_the_licence_once_and_says_what_to_do_by_hand(tmp_path: P
     assert by_hand.returncode == 1
     assert "aicrowd.com" in by_hand.stderr
     assert "--input spotify_million_playlist_dataset.zip" in by_hand.stderr
+
+
+def test_build_without_input_takes_what_was_fetched_or_says_how(real_data: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "RECSYS_CACHE": str(tmp_path / "cache")}
+
+    def recsys(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "recsys", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+
+    build = ["build", "lastfm-2k", "--out", str(tmp_path / "set"), "--replicates", "1", "--epochs", "1", "--json"]
+    missing = recsys(*build)
+    assert missing.returncode == 2
+    assert "python -m recsys fetch lastfm-2k" in missing.stdout
+    shutil.make_archive(
+        str(tmp_path / "cache" / "hetrec2011-lastfm-2k"), "zip", real_data / "hetrec2011-lastfm-2k"
+    )  # put there by hand
+    assert recsys("fetch", "lastfm-2k", "--yes").returncode == 0
+    built = recsys(*build)
+    assert built.returncode == 0, built.stderr
+    assert json.loads(built.stdout)["counts"]["items"] == 2_828
