@@ -375,6 +375,13 @@ def _passport_json(artifacts: ArtifactSet) -> dict[str, Any]:
     return {"fingerprint": artifacts.fingerprint, "build_id": artifacts.folder.name, **passport}
 
 
+def _print_facts(facts: dict[str, str]) -> None:
+    grid = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        grid.add_row(name, escape(value))
+    out.print(grid)
+
+
 def _print_passport(manifest: Manifest, path: Path) -> None:
     counts, source = manifest.counts, manifest.source
     kind = "queues in order" if counts.queues_ordered else "sets without order"
@@ -387,10 +394,7 @@ def _print_passport(manifest: Manifest, path: Path) -> None:
         "rows": f"{source.report['rows']:,} read, {source.report['rows'] - source.report['rows_used']:,} skipped",
         "agreement": f"{_share(manifest.agreement)} mean overlap@{manifest.agreement_n} of the two models",
     }
-    grid = Table.grid(padding=(0, 2))
-    for name, value in facts.items():
-        grid.add_row(name, escape(value))
-    out.print(grid)
+    _print_facts(facts)
     table = Table(title_justify="left")
     table.add_column("")
     for model in manifest.models.values():
@@ -435,10 +439,7 @@ def _print_profile(found: Profile, path: Path, reader: str) -> None:
         "feeds ALS": f"{found.als.verdict}: {found.als.why}",
         "feeds Word2vec": f"{found.word2vec.verdict}: {found.word2vec.why}",
     }
-    grid = Table.grid(padding=(0, 2))
-    for name, value in facts.items():
-        grid.add_row(name, escape(value))
-    out.print(grid)
+    _print_facts(facts)
     for kind, count in found.bad_rows.items():
         out.print(f"· {count:,} × {escape(kind)}", soft_wrap=True)
         for example in found.bad_examples[kind]:

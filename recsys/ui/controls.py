@@ -108,9 +108,8 @@ def chosen_neighbour(artifacts: ArtifactSet, rows: list[int], key: str = "why") 
     """One of the neighbours on show, by its id in the address; else the first of them."""
     item_ids = artifacts.catalogue["item_id"]
     row_of = {str(item_ids.iloc[row]): row for row in rows}
-    linked = row_of.get(st.query_params.get(key, ""), rows[0])
-    if st.session_state.get(key) not in rows:
-        st.session_state[key] = linked
+    # From the address alone: what the session remembered would not be what a person sees who is sent the link.
+    st.session_state[key] = row_of.get(st.query_params.get(key, ""), rows[0])
 
     def go() -> None:
         st.query_params[key] = str(item_ids.iloc[st.session_state[key]])

@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 
-from recsys.analysis.agreement import by_popularity, most_disputed
+from recsys.analysis.agreement import by_popularity, most_agreed, most_disputed
 from recsys.analysis.hubness import Hubness, appearances, hubness
 from recsys.analysis.search import NameIndex
 from recsys.artifacts.store import ArtifactSet, artifact_sets
@@ -98,10 +98,26 @@ def popularity_bands(_artifacts: ArtifactSet, fingerprint: str) -> pd.DataFrame:
     return by_popularity(_artifacts.agreement, _artifacts.catalogue["listeners"].to_numpy())
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def disputed_items(_artifacts: ArtifactSet, fingerprint: str) -> list[int]:
-    """`analysis.agreement.most_disputed` of a set; `fingerprint` is what it is cached by."""
-    return [int(row) for row in most_disputed(_artifacts.agreement, _artifacts.catalogue["listeners"].to_numpy())]
+@st.cache_data(max_entries=64, show_spinner=False)
+def pointed_items(
+    _artifacts: ArtifactSet, fingerprint: str, low: float = 0, high: float = 100, tag: str | None = None
+) -> tuple[list[int], list[int]]:
+    """The most disputed and the most agreed items between two percentiles of popularity, with a tag if one is named.
+
+    Cached by everything but `_artifacts`.
+    """
+    catalogue = _artifacts.catalogue
+    percentile, listeners = catalogue["popularity"].to_numpy(), catalogue["listeners"].to_numpy()
+    among = (percentile >= low) & (percentile <= high)
+    if tag is not None:
+        among &= np.fromiter((tag in tags for tags in catalogue["tags"]), bool, len(among))
+    disputed, agreed = (find(_artifacts.agreement, listeners, among=among) for find in (most_disputed, most_agreed))
+    return [int(row) for row in disputed], [int(row) for row in agreed]
+
+
+def disputed_items(artifacts: ArtifactSet) -> list[int]:
+    """The most disputed items of a whole set."""
+    return pointed_items(artifacts, artifacts.fingerprint)[0]
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

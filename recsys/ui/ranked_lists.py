@@ -60,11 +60,10 @@ def ranked_lists(view: SideBySide, key: str = "lists") -> None:
 def download_lists(view: SideBySide, fingerprint: str) -> None:
     """Both lists as CSV, with the build they came from."""
     build = fingerprint[:12]
-    table = view.as_table().assign(build=build)
     st.download_button(
         "Download these lists (CSV)",
         # A name that begins like a formula would be run as one by spreadsheets.
-        lambda: table.map(_no_formula).to_csv(index=False).encode("utf-8-sig"),
+        lambda: view.as_table().assign(build=build).map(_no_formula).to_csv(index=False).encode("utf-8-sig"),
         file_name=f"neighbours-{''.join(c if c.isalnum() else '-' for c in view.item_id)[:60]}-{build}.csv",
         mime="text/csv",
         key="csv",
