@@ -7,10 +7,11 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from recsys.analysis.agreement import most_disputed
+from recsys.analysis.agreement import most_agreed, most_disputed
 from recsys.analysis.evidence import evidence, reasons
 from recsys.analysis.hubness import hubness
 from recsys.analysis.side_by_side import compare_neighbours, headline
@@ -256,23 +257,30 @@ def test_a_link_carries_the_neighbour_asked_about(open_page: Open, small_set: Pa
 
 
 def test_overview_points_at_items_of_a_popularity_and_tag(open_page: Open, small_set: Path) -> None:
-    catalogue = ArtifactSet.open(small_set).catalogue
+    artifacts = ArtifactSet.open(small_set)
+    catalogue, agreement = artifacts.catalogue, artifacts.agreement
+    listeners = catalogue["listeners"].to_numpy()
+
+    def shown(at: AppTest, key: str) -> list[str]:
+        groups = [group for group in at.get("button_group") if group.key == key]
+        return [getattr(option, "content", option) for group in groups for option in group.options]
+
+    def words(rows: np.ndarray) -> list[str]:
+        return [f"{as_text(catalogue['name'].iloc[row])} · {listeners[row]:,}" for row in rows]
+
     at = open_page("overview")
-    everything = at.button_group(key="agreed").options
-    tag = catalogue["tags"].iloc[0][0]
+    everywhere = words(most_disputed(agreement, listeners))
+    assert shown(at, "disputed") == everywhere
+    assert shown(at, "agreed") == words(most_agreed(agreement, listeners))
+    tag = catalogue["tags"].iloc[most_disputed(agreement, listeners)[0]][0]
     at.selectbox(key="tag").set_value(tag).run()
+    among = np.array([tag in tags for tags in catalogue["tags"]])
+    assert shown(at, "disputed") == words(most_disputed(agreement, listeners, among=among)) != everywhere
+    at.slider(key="among").set_value((0, 50)).run()
     assert not at.exception
-    tagged = {row for row, tags in enumerate(catalogue["tags"]) if tag in tags}
-    names = {f"{as_text(catalogue['name'].iloc[row])} · {catalogue['listeners'].iloc[row]:,}" for row in tagged}
-    for key in ("agreed", "disputed"):
-        shown = [
-            option.content if hasattr(option, "content") else option
-            for group in at.get("button_group")
-            if group.key == key
-            for option in group.options
-        ]
-        assert set(shown) <= names
-    assert everything
+    among &= catalogue["popularity"].to_numpy() <= 50
+    assert shown(at, "disputed") == words(most_disputed(agreement, listeners, among=among))
+    assert shown(at, "agreed") == words(most_agreed(agreement, listeners, among=among))
 
 
 def test_overview_says_what_each_model_lists_too_often(open_page: Open, small_set: Path) -> None:
