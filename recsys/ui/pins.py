@@ -66,7 +66,8 @@ def _table(views: list[SideBySide]) -> str:
     heads = ["pinned", "listeners", "models share", *(f"{title} with itself" for title in titles), "verdict", "in both"]
     head = "".join(f'<th scope="col">{escape(each)}</th>' for each in heads)
     return (
-        f'<div class="scroll"><table class="trust pins"><thead><tr>{head}</tr></thead><tbody>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Pinned items">'
+        f'<table class="trust pins"><thead><tr>{head}</tr></thead><tbody>'
         + "".join(
             f'<tr><th scope="row"><bdi>{escape(view.name)}</bdi></th>'
             f"<td>{view.listeners:,}</td><td>{_of(view.overlap, view)}</td>"
