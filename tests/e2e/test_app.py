@@ -238,6 +238,7 @@ def test_a_neighbour_is_explained_and_the_link_keeps_it(demo_app: str, visit: Vi
 def test_popularity_filters_and_the_lists_can_be_taken_away(demo_app: str, visit: Visit) -> None:
     page = visit(f"{demo_app}/neighbours?item=s000000&popularity=0&popularity=60")
     expect(page.locator(".verdict")).to_contain_text("among items of the 0 to 60 percentiles")
+    shown = names(page, "first") + names(page, "second")  # waits until both lists are drawn
     popular = page.locator("td.popularity").all_inner_texts()
     assert popular
     assert all(int(re.sub(r"\D", "", text)) <= 60 for text in popular)
@@ -245,7 +246,6 @@ def test_popularity_filters_and_the_lists_can_be_taken_away(demo_app: str, visit
     with page.expect_download() as coming:
         page.get_by_role("button", name="Download these lists (CSV)").click()
     table = pd.read_csv(coming.value.path(), encoding="utf-8-sig")
-    shown = names(page, "first") + names(page, "second")
     assert table["name"].tolist() == shown
     assert set(table["popularity_to"]) == {60}
     assert table["build"].iloc[0] == address_of(page, "build")
