@@ -79,20 +79,20 @@ def _write_set(folder: Path, out: Path) -> float:
             writer.array(f"user_items.{part}", getattr(log.user_items, part))
         writer.array("queues.items", log.queues.items)
         writer.array("queues.offsets", log.queues.offsets)
-        neighbours, replicates, halves = {}, {}, {}
+        neighbours, similarities, replicates, halves = {}, {}, {}, {}
         for model, changed in CHANGED.items():
             neighbours[model] = lists(100, changed)
             replicates[model] = [lists(demo.replicate_depth, changed) for _ in range(4)]
             halves[model] = [lists(demo.replicate_depth, changed / 2) for _ in range(2)]
             writer.array(f"{model}/neighbours", neighbours[model])
-            falling = np.linspace(1, 0, 100, dtype=np.float32)
-            writer.array(f"{model}/similarities", falling[None].repeat(log.n_items, 0))
+            similarities[model] = np.linspace(1, 0, 100, dtype=np.float32)[None].repeat(log.n_items, 0)
+            writer.array(f"{model}/similarities", similarities[model])
             for number, each in enumerate(replicates[model]):
                 writer.array(f"{model}/replicates/{number}", each)
             for half, each in zip("ab", halves[model], strict=True):
                 writer.array(f"{model}/replicates/half_{half}", each)
         start = time.perf_counter()
-        agreement = catalogue_agreement(neighbours, replicates, halves, 10)
+        agreement = catalogue_agreement(neighbours, similarities, replicates, halves, 10)
         seconds = time.perf_counter() - start
         writer.table("agreement", agreement)
         counts = demo.counts.model_copy(

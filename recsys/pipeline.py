@@ -92,6 +92,7 @@ def build(reader: str, source: Path, out: Path, config: BuildConfig, progress: P
         with stages("agreement", "comparing the models", None):
             agreement = catalogue_agreement(
                 {name: graph.neighbours for name, graph in graphs.items()},
+                {name: graph.similarities for name, graph in graphs.items()},
                 replicates,
                 halves,
                 _summary_n(config, interactions),

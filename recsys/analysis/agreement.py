@@ -9,16 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recsys.analysis.compare import overlaps_at_n
+from recsys.analysis.compare import overlaps_at_n, rank_biased_overlaps
 from recsys.analysis.stability import noise_floors, separations
 
 IntArray = npt.NDArray[np.integer[Any]]
+FloatArray = npt.NDArray[np.floating[Any]]
 # A difference is called real when a model compared with itself would look as different at most this often.
 REAL_BELOW = 0.05
 
 
 def catalogue_agreement(
     neighbours: Mapping[str, IntArray],
+    similarities: Mapping[str, FloatArray],
     replicates: Mapping[str, Sequence[IntArray]],
     halves: Mapping[str, Sequence[IntArray]],
     n: int,
@@ -28,16 +30,22 @@ def catalogue_agreement(
     Parameters
     ----------
     neighbours, replicates, halves : by model, two models; item rows (n_items, >= n), best first.
+    similarities : by model, of `neighbours`, same shape; what lists are ranked by, and so where they hold ties.
 
     Returns
     -------
-    One row an item: overlap (overlap@n of the two), floor_MODEL for both (overlap@n of the model's two halves),
-    p_value (see `stability.separations`). NaN where it cannot be known.
+    One row an item: overlap (overlap@n of the two), rbo (of their top n), floor_MODEL for both (overlap@n of the
+    model's two halves), p_value (see `stability.separations`). NaN where it cannot be known.
     """
     first, second = neighbours
+    (left, left_scores), (right, right_scores) = (
+        (neighbours[name][:, :n], similarities[name][:, :n]) for name in (first, second)
+    )
+    rbo = rank_biased_overlaps(left, right, left_scores=left_scores, right_scores=right_scores)
     return pd.DataFrame(
         {
-            "overlap": overlaps_at_n(neighbours[first], neighbours[second], n).astype(np.float32),
+            "overlap": overlaps_at_n(left, right, n).astype(np.float32),
+            "rbo": rbo.astype(np.float32),
             **{f"floor_{name}": _floors(halves[name], neighbours[name], n) for name in (first, second)},
             "p_value": _p_values(replicates[first], replicates[second], neighbours[first], n),
         }
@@ -62,6 +70,37 @@ def popularity_percentiles(listeners: npt.NDArray[np.integer[Any]]) -> npt.NDArr
     return 100.0 * np.searchsorted(np.sort(counts), counts, side="right") / len(counts)
 
 
+def popularity_bands(listeners: npt.NDArray[np.integer[Any]], n_bands: int = 10) -> npt.NDArray[np.int64]:
+    """Each item's band of popularity, 1 (fewest listeners) to `n_bands`; all bands hold equally many items."""
+    order = np.argsort(np.asarray(listeners), kind="stable")
+    band = np.empty(len(order), np.int64)
+    band[order] = np.arange(len(order)) * n_bands // len(order) + 1
+    return band
+
+
+def overlap_distribution(agreement: pd.DataFrame, n: int) -> pd.DataFrame:
+    """For how many items two lists share 0, 1, … n: the two models', and each model's with itself.
+
+    agreement : as by `catalogue_agreement`, of the items to count.
+
+    Returns
+    -------
+    One row a column and number shared: column (overlap or floor_MODEL), shared (0 … n), items, share (of the items for
+    which the column is known, in [0, 1]). A column that is known for no item is left out.
+    """
+    tables = []
+    for column in agreement.filter(regex="^(overlap$|floor_)"):
+        known = agreement[column].dropna()
+        if len(known):
+            items = np.bincount(np.rint(known * n).astype(np.int64), minlength=n + 1)
+            tables.append(
+                pd.DataFrame({"column": column, "shared": range(n + 1), "items": items, "share": items / len(known)})
+            )
+    if not tables:
+        return pd.DataFrame({"column": [], "shared": [], "items": [], "share": []})
+    return pd.concat(tables, ignore_index=True)
+
+
 def by_popularity(agreement: pd.DataFrame, listeners: npt.NDArray[np.integer[Any]], n_bands: int = 10) -> pd.DataFrame:
     """Mean overlap and noise floors in `n_bands` bands of equally many items, least popular first.
 
@@ -70,10 +109,8 @@ def by_popularity(agreement: pd.DataFrame, listeners: npt.NDArray[np.integer[Any
     One row a band: band (1 … n_bands), listeners_from, listeners_to, items, and the mean of every column of
     `agreement` but the p-value.
     """
-    order = np.argsort(np.asarray(listeners), kind="stable")
-    band = np.empty(len(order), np.int64)
-    band[order] = np.arange(len(order)) * n_bands // len(order)
-    values = agreement.drop(columns="p_value").assign(band=band + 1, listeners=np.asarray(listeners))
+    band = popularity_bands(listeners, n_bands)
+    values = agreement.drop(columns="p_value").assign(band=band, listeners=np.asarray(listeners))
     bands = values.groupby("band")
     summary = bands.mean().drop(columns="listeners")
     summary.insert(0, "items", bands.size())

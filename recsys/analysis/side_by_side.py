@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recsys.analysis.agreement import REAL_BELOW, is_real
-from recsys.analysis.compare import overlap_at_n, rank_biased_overlap
+from recsys.analysis.compare import jaccards_at_n, overlaps_at_n, rank_biased_overlaps, rank_moves
 from recsys.analysis.stability import noise_floors, separations, smallest_p_value, stabilities
 from recsys.artifacts.store import ArtifactSet
 from recsys.errors import ParameterError
@@ -36,8 +36,9 @@ class SideBySide:
     titles, n_replicates : by model, its name for people and how many fits it rests on.
     lists : by model a table of at most n rows, best first: rank, item_row, item_id, name, similarity (cosine),
         stability (share of replicates with it in their top n; NaN with one replicate), listeners, popularity
-        (percentile), shared (stands in the other list too). Empty where the model lacks the item.
-    overlap, rbo : agreement of the two lists, in [0, 1]; None where a model lacks the item.
+        (percentile), shared (stands in the other list too), move (places it climbs from this list to the other; NaN
+        where it is not there). Empty where the model lacks the item.
+    overlap, jaccard, rbo : agreement of the two lists, in [0, 1]; None where a model lacks the item.
     popularity : percentiles between which neighbours were looked for, (0, 100) for all.
     noise_floor : by model, overlap@n of the consensus with itself under other seeds; None where not known.
     p_value : how often relabelled replicates would look as different; None where not known.
@@ -54,6 +55,7 @@ class SideBySide:
     n_replicates: dict[str, int]
     lists: dict[str, pd.DataFrame]
     overlap: float | None
+    jaccard: float | None
     rbo: float | None
     noise_floor: dict[str, float | None]
     p_value: float | None
@@ -82,15 +84,15 @@ class SideBySide:
         ]
         table = pd.concat(parts, ignore_index=True).assign(
             query_id=self.item_id, query=self.name, n=self.n, popularity_from=self.popularity[0],
-            popularity_to=self.popularity[1], overlap=self.overlap, rbo=self.rbo, p_value=self.p_value,
-            verdict=self.verdict,
+            popularity_to=self.popularity[1], overlap=self.overlap, jaccard=self.jaccard,
+            rbo=self.rbo, p_value=self.p_value, verdict=self.verdict,
         )  # fmt: skip
         first = ["query_id", "query", "model", "rank", "item_id", "name"]
         return table[[*first, *(column for column in table if column not in first)]]
 
     def as_json(self) -> dict[str, Any]:
         """The lists and what was measured of them; None where something is not known."""
-        shown = ["rank", "item_id", "name", "similarity", "stability", "listeners"]
+        shown = ["rank", "item_id", "name", "similarity", "stability", "listeners", "popularity", "shared", "move"]
         return {
             "item": {"item_id": self.item_id, "name": self.name, "listeners": self.listeners},
             "n": self.n,
@@ -106,6 +108,7 @@ class SideBySide:
                 for model, table in self.lists.items()
             },
             "overlap": self.overlap,
+            "jaccard": self.jaccard,
             "rbo": self.rbo,
             "noise_floor": self.noise_floor,
             "p_value": self.p_value,
@@ -147,20 +150,22 @@ def compare_neighbours(
         here = percentile[rows]
         return np.flatnonzero((rows >= 0) & (here >= low) & (here <= high))[:n]
 
-    def shown(stored: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        rows = stored[item_row][wanted(stored[item_row])]
-        return np.pad(rows, (0, n - len(rows)), constant_values=-1)
+    def shown(stored: npt.NDArray[np.int32], values: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """One list, (1, n): rows, or another array's values of those; filled up with -1."""
+        at = wanted(stored[item_row])
+        found = (stored if values is None else values)[item_row][at]
+        return np.pad(found, (0, n - len(found)), constant_values=-1)[None]
 
-    lists = {model: shown(artifacts.neighbours(model)) for model in (first, second)}
+    stored = {model: artifacts.neighbours(model) for model in (first, second)}
+    lists = {model: shown(each) for model, each in stored.items()}
     for rows in lists.values():
         artifacts.check_rows(rows)
-    similarities = {
-        model: artifacts.similarities(model)[item_row][wanted(artifacts.neighbours(model)[item_row])] for model in lists
-    }
-    replicates = {model: [shown(each)[None] for each in artifacts.replicate_neighbours(model)] for model in lists}
-    halves = {model: [shown(each)[None] for each in artifacts.half_neighbours(model)] for model in lists}
+    similarities = {model: shown(each, artifacts.similarities(model)) for model, each in stored.items()}
+    replicates = {model: [shown(each) for each in artifacts.replicate_neighbours(model)] for model in lists}
+    halves = {model: [shown(each) for each in artifacts.half_neighbours(model)] for model in lists}
     p_value = _known(separations(replicates[first], replicates[second], n)) if all(replicates.values()) else None
-    overlap = _known(np.array([overlap_at_n(lists[first], lists[second], n)]))
+    left, right = lists.values()
+    overlap = _known(overlaps_at_n(left, right, n))
     floors = {model: _known(noise_floors(halves[model], n)) if halves[model] else None for model in lists}
     return SideBySide(
         item_row=item_row,
@@ -175,7 +180,10 @@ def compare_neighbours(
             for model, other in ((first, second), (second, first))
         },
         overlap=overlap,
-        rbo=_known(np.array([rank_biased_overlap(lists[first], lists[second])])),
+        jaccard=_known(jaccards_at_n(left, right, n)),
+        rbo=_known(
+            rank_biased_overlaps(left, right, left_scores=similarities[first], right_scores=similarities[second])
+        ),
         noise_floor=floors,
         p_value=p_value,
         verdict=_verdict(overlap, floors, p_value, len(replicates[first])),
@@ -217,20 +225,23 @@ def _table(
     replicates: list[npt.NDArray[np.int32]],
     n: int,
 ) -> pd.DataFrame:
-    real = own >= 0
-    rows = own[real]
+    """own, similarities, other and each of replicates: (1, n)."""
+    real = own[0] >= 0
+    rows = own[0][real]
     items = artifacts.catalogue.iloc[rows]
+    moves = rank_moves(own, other)[0][real]
     return pd.DataFrame(
         {
             "rank": np.arange(1, len(rows) + 1),
             "item_row": rows,
             "item_id": items["item_id"].to_numpy(object),
             "name": items["name"].to_numpy(object),
-            "similarity": similarities[: len(own)][real[: len(similarities)]].astype(float),
+            "similarity": similarities[0][real].astype(float),
             "stability": stabilities(rows, [each[0] for each in replicates], n),
             "listeners": items["listeners"].to_numpy(),
             "popularity": items["popularity"].to_numpy(float),
-            "shared": np.isin(rows, other),
+            "shared": ~np.isnan(moves),
+            "move": moves,
         }
     )
 

@@ -208,6 +208,11 @@ class ArtifactSet:
     def model_names(self) -> list[str]:
         return list(self.manifest.models)
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """By model, its name for people."""
+        return {name: model.title for name, model in self.manifest.models.items()}
+
     @cached_property
     def catalogue(self) -> pd.DataFrame:
         """items.parquet: one row an item, in item_row order; popularity is the percentile of its listeners."""

@@ -14,6 +14,9 @@ import pandas as pd
 ALS_BLUE, WORD2VEC_VERMILION, SHARED_GREY = "#0072B2", "#D55E00", "#767676"
 MODEL_COLOURS = (ALS_BLUE, WORD2VEC_VERMILION)
 CANVAS = {"embedOptions": {"renderer": "canvas"}}
+LEGEND = alt.Legend(orient="top", labelLimit=260, columns=1, symbolStrokeWidth=0, symbolDash=[1, 0], symbolOpacity=1)
+# Of the two models together, the first, the second: never colour alone.
+SHAPES, DASHES = ("circle", "square", "diamond"), ((1, 0), (5, 3), (2, 2))
 
 
 def agreement_by_popularity_chart(
@@ -27,8 +30,7 @@ def agreement_by_popularity_chart(
     titles : by model, its name for people; two models.
     n : length of the compared lists.
     """
-    between = "the two models"
-    names = {"overlap": between} | {f"floor_{model}": f"{title} with itself" for model, title in titles.items()}
+    names = _series_names(titles)
     long = bands.melt(["band", "listeners_from", "listeners_to", "items"], list(names), "column", "share").dropna()
     long["series"] = long["column"].map(names)
     long["shared"] = long["share"] * n
@@ -36,18 +38,13 @@ def agreement_by_popularity_chart(
         f"{a:,.0f}" if a == b else f"{a:,.0f}–{b:,.0f}"
         for a, b in zip(long["listeners_from"], long["listeners_to"], strict=True)
     ]
-    order = [names["overlap"], *(names[f"floor_{model}"] for model in titles)]
-
-    def by_series(channel: Any, values: list[Any], **more: Any) -> Any:
-        return channel("series:N", sort=order, title=None, scale=alt.Scale(domain=order, range=values), **more)
-
-    legend = alt.Legend(orient="top", labelLimit=260, columns=1, symbolStrokeWidth=0, symbolDash=[1, 0])
+    order = list(names.values())
     encoded = alt.Chart(long).encode(
         x=alt.X("band:O", title="tenths of the catalogue, fewest listeners first", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("shared:Q", title=f"items shared, of {n}", scale=alt.Scale(domain=[0, n])),
         # Never colour alone: shape and dash tell the series apart as well.
-        color=by_series(alt.Color, [SHARED_GREY, *MODEL_COLOURS], legend=legend),
-        shape=by_series(alt.Shape, ["circle", "square", "diamond"]),
+        color=_by_series(alt.Color, order, [SHARED_GREY, *MODEL_COLOURS], legend=LEGEND),
+        shape=_by_series(alt.Shape, order, SHAPES),
         tooltip=[
             alt.Tooltip("series:N", title="between"),
             alt.Tooltip("shared:Q", title=f"shared of {n}", format=".1f"),
@@ -56,9 +53,70 @@ def agreement_by_popularity_chart(
         ],
     )
     # Dashes belong to the lines alone: on the outline of a symbol they make it unreadable.
-    dashes = by_series(alt.StrokeDash, [[1, 0], [5, 3], [2, 2]], legend=None)
+    dashes = _by_series(alt.StrokeDash, order, DASHES, legend=None)
     lines = encoded.mark_line(strokeWidth=2).encode(strokeDash=dashes)
     return alt.layer(lines, encoded.mark_point(filled=True, size=60, opacity=1)).properties(height=360, usermeta=CANVAS)
+
+
+def overlap_distribution_chart(
+    distribution: pd.DataFrame, titles: dict[str, str], n: int
+) -> alt.LayerChart | alt.FacetChart:
+    """How many items two lists share: bars for the two models, a line for each model with itself.
+
+    Parameters
+    ----------
+    distribution : `analysis.agreement.overlap_distribution`.
+    titles : by model, its name for people; two models.
+    n : length of the compared lists.
+    """
+    names = _series_names(titles)
+    order = list(names.values())
+    long = distribution.assign(series=distribution["column"].map(names))
+    encoded = alt.Chart(long).encode(
+        x=alt.X("shared:O", title=f"items shared, of {n}", axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("share:Q", title="share of these items", axis=alt.Axis(format="%")),
+        color=_by_series(alt.Color, order, [SHARED_GREY, *MODEL_COLOURS], legend=LEGEND),
+        tooltip=[
+            alt.Tooltip("series:N", title="between"),
+            alt.Tooltip("shared:O", title=f"shared of {n}"),
+            alt.Tooltip("share:Q", title="share of items", format=".1%"),
+            alt.Tooltip("items:Q", format=","),
+        ],
+    )
+    between = encoded.transform_filter(alt.datum.column == "overlap")
+    itself = encoded.transform_filter(alt.datum.column != "overlap")
+    shapes = _by_series(alt.Shape, order, SHAPES)
+    return alt.layer(
+        between.mark_bar(opacity=0.55),
+        itself.mark_line(strokeWidth=2).encode(strokeDash=_by_series(alt.StrokeDash, order, DASHES, legend=None)),
+        itself.mark_point(filled=True, size=60, opacity=1).encode(shape=shapes),
+    ).properties(height=360, usermeta=CANVAS)
+
+
+def distribution_sentence(distribution: pd.DataFrame, titles: dict[str, str], n: int) -> str:
+    """What the distribution amounts to: up to where the half of the items lies on which the models share least, and
+    how seldom a model shares so little with itself."""
+    shares = {column: table.set_index("shared")["share"] for column, table in distribution.groupby("column")}
+    if "overlap" not in shares:
+        return "No item here has a list of both models"
+    up_to = shares["overlap"].cumsum()
+    middle = int(up_to.index[up_to >= 0.5 - 1e-9][0])
+    words = f"For {up_to[middle]:.0%} of the items the models share at most {middle} of {n}"
+    alone = [
+        f"{title} for {shares[f'floor_{model}'].cumsum()[middle]:.0%}"
+        for model, title in titles.items()
+        if f"floor_{model}" in shares
+    ]
+    return f"{words}; {'with itself ' + ', '.join(alone) if alone else 'what each shares with itself is not known'}"
+
+
+def _series_names(titles: dict[str, str]) -> dict[str, str]:
+    """By column of an agreement table, who is compared with whom."""
+    return {"overlap": "the two models"} | {f"floor_{model}": f"{title} with itself" for model, title in titles.items()}
+
+
+def _by_series(channel: Any, order: list[str], values: Any, **more: Any) -> Any:
+    return channel("series:N", sort=order, title=None, scale=alt.Scale(domain=order, range=list(values)), **more)
 
 
 def agreement_sentence(bands: pd.DataFrame, titles: dict[str, str], n: int) -> str:

@@ -15,7 +15,13 @@ import streamlit as st
 from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 
-from recsys.analysis.agreement import by_popularity, most_agreed, most_disputed
+from recsys.analysis.agreement import (
+    by_popularity,
+    most_agreed,
+    most_disputed,
+    overlap_distribution,
+    popularity_bands,
+)
 from recsys.analysis.hubness import Hubness, appearances, hubness
 from recsys.analysis.search import NameIndex
 from recsys.artifacts.store import ArtifactSet, artifact_sets
@@ -93,9 +99,22 @@ def name_index(_artifacts: ArtifactSet, fingerprint: str) -> NameIndex:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def popularity_bands(_artifacts: ArtifactSet, fingerprint: str) -> pd.DataFrame:
+def agreement_by_popularity(_artifacts: ArtifactSet, fingerprint: str) -> pd.DataFrame:
     """`analysis.agreement.by_popularity` of a set; `fingerprint` is what it is cached by."""
     return by_popularity(_artifacts.agreement, _artifacts.catalogue["listeners"].to_numpy())
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def distribution_in_tenth(
+    _artifacts: ArtifactSet, fingerprint: str, tenth: int | None
+) -> tuple[pd.DataFrame, float | None]:
+    """`analysis.agreement.overlap_distribution` in a tenth of the catalogue (1: fewest listeners; None: all of it), and
+    the mean RBO there; None where the set was built without. Cached by everything but `_artifacts`."""
+    agreement = _artifacts.agreement
+    if tenth is not None:
+        agreement = agreement[popularity_bands(_artifacts.catalogue["listeners"].to_numpy()) == tenth]
+    rbo = float(agreement["rbo"].mean()) if "rbo" in agreement else float("nan")
+    return overlap_distribution(agreement, _artifacts.manifest.agreement_n), rbo if rbo == rbo else None
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -44,10 +44,11 @@ def test_json_has_the_documented_shape(small_artifacts: ArtifactSet) -> None:
     document = compare_neighbours(small_artifacts, 3, n=4).as_json()
     assert list(document["item"]) == ["item_id", "name", "listeners"]
     assert document["n"] == 4
-    assert list(document["als"][0]) == ["rank", "item_id", "name", "similarity", "stability", "listeners"]
+    described = ["rank", "item_id", "name", "similarity", "stability", "listeners", "popularity", "shared", "move"]
+    assert list(document["als"][0]) == described
     assert [row["rank"] for row in document["word2vec"]] == [1, 2, 3, 4]
     assert set(document["noise_floor"]) == {"als", "word2vec"}
-    assert {"overlap", "rbo", "p_value", "verdict"} <= set(document)
+    assert {"overlap", "jaccard", "rbo", "p_value", "verdict"} <= set(document)
 
 
 @pytest.mark.parametrize(

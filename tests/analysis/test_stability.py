@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from recsys.analysis.agreement import by_popularity, catalogue_agreement, is_real, most_disputed, popularity_percentiles
+from recsys.analysis.compare import rank_biased_overlap
 from recsys.analysis.stability import noise_floors, separations, smallest_p_value, stabilities
 
 N = 10
@@ -127,7 +128,11 @@ def test_catalogue_agreement_names_a_floor_for_each_model() -> None:
     true = truths(rng, 20)
     lists = {name: [noisy_lists(true, 7, rng) for _ in range(4)] for name in ("als", "word2vec")}
     halves = {name: each[:2] for name, each in lists.items()}
-    table = catalogue_agreement({name: each[0] for name, each in lists.items()}, lists, halves, N)
+    scores = np.linspace(0.9, 0.1, lists["als"][0].shape[1])[None].repeat(20, 0)
+    first = {name: each[0] for name, each in lists.items()}
+    table = catalogue_agreement(first, dict.fromkeys(first, scores), lists, halves, N)
     expected = [len(set(a) & set(b)) / N for a, b in zip(lists["als"][0], lists["als"][1], strict=True)]
     np.testing.assert_allclose(table["floor_als"], expected, rtol=1e-6)
-    assert list(table) == ["overlap", "floor_als", "floor_word2vec", "p_value"]
+    assert list(table) == ["overlap", "rbo", "floor_als", "floor_word2vec", "p_value"]
+    expected = [rank_biased_overlap(a[:N], b[:N]) for a, b in zip(first["als"], first["word2vec"], strict=True)]
+    np.testing.assert_allclose(table["rbo"], expected, rtol=1e-6)

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from recsys.analysis.agreement import most_agreed, most_disputed
+from recsys.analysis.agreement import most_agreed, most_disputed, overlap_distribution, popularity_bands
 from recsys.analysis.evidence import evidence, reasons
 from recsys.analysis.hubness import hubness
 from recsys.analysis.side_by_side import compare_neighbours, headline
 from recsys.artifacts.store import ArtifactSet
 from recsys.config import BuildConfig
 from recsys.pipeline import build
+from recsys.ui.charts import distribution_sentence
 from recsys.ui.controls import as_text
 from tests.pages.conftest import ROOT, Open, texts
 
@@ -36,7 +37,25 @@ def test_overview_opens_with_passport_and_agreement(open_page: Open, small_set: 
     assert manifest.fingerprint[:12] in words
     assert "simulated: 250 invented listeners" in words
     assert "on average" in words
-    assert len(at.get("vega_lite_chart")) == 1
+    assert len(at.get("vega_lite_chart")) == 2
+
+
+def test_the_distribution_of_a_tenth_of_the_catalogue_is_its_own(open_page: Open, small_set: Path) -> None:
+    artifacts = ArtifactSet.open(small_set)
+    listeners = artifacts.catalogue["listeners"].to_numpy()
+    titles = {"als": "ALS", "word2vec": "Word2vec"}
+
+    def expected(among: np.ndarray) -> str:
+        return distribution_sentence(overlap_distribution(artifacts.agreement[among], 10), titles, 10)
+
+    at = open_page("overview")
+    assert expected(listeners > 0) in texts(at)
+    for tenth in (1, 10):
+        at.selectbox(key="tenth").set_value(str(tenth)).run()
+        assert not at.exception
+        among = popularity_bands(listeners) == tenth
+        assert expected(among) in texts(at)
+        assert f"agree by {artifacts.agreement['rbo'][among].mean():.2f}" in texts(at)
 
 
 @pytest.mark.parametrize("page", ["overview", "neighbours"])

@@ -3,7 +3,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from recsys.ui.charts import agreement_by_popularity_chart, agreement_sentence
+from recsys.ui.charts import (
+    agreement_by_popularity_chart,
+    agreement_sentence,
+    distribution_sentence,
+    overlap_distribution_chart,
+)
 
 TITLES = {"als": "ALS", "word2vec": "Word2vec"}
 
@@ -44,3 +49,38 @@ def test_chart_draws_every_band_of_every_series_by_more_than_colour() -> None:
     assert {"strokeDash", "color"} <= set(line)
     assert {"shape", "color"} <= set(points)
     assert "strokeDash" not in points
+
+
+def distribution(**shares: list[float]) -> pd.DataFrame:
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {"column": column, "shared": range(len(each)), "items": [round(100 * s) for s in each], "share": each}
+            )
+            for column, each in shares.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def test_distribution_sentence_says_what_the_numbers_say() -> None:
+    between = [0.2, 0.35, 0.25, 0.2]
+    table = distribution(overlap=between, floor_als=[0, 0.04, 0.06, 0.9], floor_word2vec=[0, 0, 0, 1.0])
+    assert distribution_sentence(table, TITLES, 3) == (
+        "For 55% of the items the models share at most 1 of 3; with itself ALS for 4%, Word2vec for 0%"
+    )
+    assert "is not known" in distribution_sentence(distribution(overlap=between), TITLES, 3)
+    assert "No item here" in distribution_sentence(table.head(0), TITLES, 3)
+
+
+def test_distribution_chart_draws_bars_for_the_models_and_lines_for_their_floors() -> None:
+    table = distribution(overlap=[0.5, 0.5], floor_als=[0.1, 0.9], floor_word2vec=[0.2, 0.8])
+    spec = overlap_distribution_chart(table, TITLES, 1).to_dict()
+    rows = next(iter(spec["datasets"].values()))
+    assert {(row["series"], row["shared"], row["share"]) for row in rows} == {
+        ("the two models", 0, 0.5), ("the two models", 1, 0.5), ("ALS with itself", 0, 0.1),
+        ("ALS with itself", 1, 0.9), ("Word2vec with itself", 0, 0.2), ("Word2vec with itself", 1, 0.8),
+    }  # fmt: skip
+    assert [layer["mark"]["type"] for layer in spec["layer"]] == ["bar", "line", "point"]
+    assert "strokeDash" in spec["layer"][1]["encoding"]
+    assert "shape" in spec["layer"][2]["encoding"]
