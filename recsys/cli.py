@@ -371,7 +371,7 @@ def _print_json(document: dict[str, Any]) -> None:
 
 
 def _passport_json(artifacts: ArtifactSet) -> dict[str, Any]:
-    passport = artifacts.manifest.model_dump(mode="json", exclude={"files"})
+    passport = {key: value for key, value in artifacts.manifest.as_document().items() if key != "files"}
     return {"fingerprint": artifacts.fingerprint, "build_id": artifacts.folder.name, **passport}
 
 

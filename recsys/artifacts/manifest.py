@@ -92,6 +92,51 @@ class ModelEntry(_Strict):
     notes: list[str] = []
 
 
+class Scenario(_Strict):
+    """Where a build came from that is another build with other BM25 parameters.
+
+    base_set, base_build : name and fingerprint of the set it was made from.
+    """
+
+    base_set: str
+    base_build: Digest
+
+
+class Trust(_Strict):
+    """How far the quick answers of the BM25 what-if reach, measured on a sample of items at one other K1 and B.
+
+    k1, b : where it was measured. items : how many. n : of the overlaps.
+    nothing : overlap of the unchanged baseline with a full fit there under other seeds; what a guess would reach.
+    preview, refine : overlap of their answers with that fit; refine after `iterations`.
+    noise_floor : overlap of that fit's two halves with each other.
+    """
+
+    k1: float
+    b: float
+    items: int = Field(ge=1)
+    n: int = Field(ge=1)
+    iterations: int = Field(ge=1)
+    nothing: Share
+    preview: Share
+    refine: Share
+    noise_floor: Share
+
+
+class Tuning(_Strict):
+    """How the grid in tuning.parquet was measured.
+
+    n : of nDCG@n, Recall@n and all overlaps. held_out : share of each listener's items kept from training.
+    listeners : how many the means run over. replicates : fits at each point.
+    """
+
+    n: int = Field(ge=1)
+    held_out: float = Field(gt=0, lt=1)
+    listeners: int = Field(ge=1)
+    replicates: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    seconds: float = Field(ge=0)
+
+
 class Manifest(_Strict):
     """Everything about one build."""
 
@@ -112,11 +157,19 @@ class Manifest(_Strict):
     warnings: list[str]
     timings: dict[str, float]
     files: dict[RelativePath, FileEntry]
+    scenario: Scenario | None = None
+    whatif: Trust | None = None
+    tuning: Tuning | None = None
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the canonical form without times; the identity of the build."""
-        return fingerprint(self.model_dump(mode="json"))
+        return fingerprint(self.as_document())
+
+    def as_document(self) -> dict[str, Any]:
+        """The JSON document, digests left out. What was never set is left out too, so that a manifest written before a
+        field was thought of keeps its fingerprint."""
+        return self.model_dump(mode="json", exclude_unset=True)
 
 
 def fingerprint(document: dict[str, Any]) -> str:
@@ -127,7 +180,7 @@ def fingerprint(document: dict[str, Any]) -> str:
 
 def to_bytes(manifest: Manifest) -> bytes:
     """The one way this manifest is written: sorted keys, with fingerprint and a checksum over all the rest."""
-    document = manifest.model_dump(mode="json")
+    document = manifest.as_document()
     document["fingerprint"] = fingerprint(document)
     document["checksum"] = hashlib.sha256(_canonical(document)).hexdigest()
     return _canonical(document)

@@ -102,6 +102,21 @@ class ArtifactWriter:
             _flush(stream.fileno())
         self._enter(f"{name}.parquet")
 
+    def adopt(self, base: ArtifactSet, but: Callable[[str], bool] = lambda name: False) -> None:
+        """Take over the files of another build as they are, except those that `but` names.
+
+        Linked where the disk allows it, else copied: files of a build are never written to again.
+        """
+        for name, entry in base.manifest.files.items():
+            if but(name):
+                continue
+            path = self._path(name)
+            try:
+                os.link(base.folder / name, path)
+            except OSError:
+                shutil.copyfile(base.folder / name, path)
+            self.files[name] = entry
+
     def publish(self, manifest: Manifest) -> str:
         """Write the manifest, name the build after its fingerprint and switch CURRENT to it; returns the build id.
 

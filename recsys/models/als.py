@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 from pydantic import BaseModel, ConfigDict, Field
 from threadpoolctl import threadpool_limits
 
 from recsys.errors import ParameterError
-from recsys.interactions.log import Interactions
-from recsys.models.bm25 import bm25_weights
+from recsys.models.bm25 import Bm25Weights, bm25_weights
 
 
 class AlsParams(BaseModel):
@@ -37,38 +38,84 @@ class AlsFit:
 
 
 def fit(
-    interactions: Interactions,
+    user_items: sp.csr_matrix,
     params: AlsParams,
     rng: np.random.Generator,
     on_iteration: Callable[[], None] | None = None,
 ) -> AlsFit:
-    """Fit ALS; the same `rng` state gives the same bits whatever the number of threads.
+    """Fit ALS from random factors; the same `rng` state gives the same bits whatever the number of threads.
+
+    user_items : CSR (n_users, n_items) of play counts > 0.
+
+    Raises
+    ------
+    ParameterError : the fit does not converge.
 
     Source: Hu, Koren & Volinsky (2008), Collaborative Filtering for Implicit Feedback Datasets.
     """
+    weights = bm25_weights(user_items, k1=params.k1, b=params.b)
+    model = _model(params, random_state=int(rng.integers(2**31 - 1)))
+    return _alternate(model, weights, params, lambda _: on_iteration and on_iteration())
+
+
+def go_on(
+    start: AlsFit,
+    weights: Bm25Weights,
+    params: AlsParams,
+    on_iteration: Callable[[AlsFit], None],
+) -> AlsFit:
+    """`params.iterations` more iterations from the factors of another fit, with other weights.
+
+    on_iteration : told the factors after each iteration, which the next one changes in place; what it raises ends the
+        fit and comes out here.
+
+    Raises
+    ------
+    ParameterError : the fit does not converge.
+    """
+    model = _model(params)
+    model.user_factors = np.array(start.user_factors)
+    model.item_factors = np.array(start.item_factors)
+    return _alternate(model, weights, params, on_iteration)
+
+
+class ItemRefit:
+    """Item factors anew while the listeners' stay as they are: each the exact solution of its least squares."""
+
+    def __init__(self, user_factors: npt.NDArray[np.float32], params: AlsParams) -> None:
+        self._model = _model(params)
+        self._model.user_factors = user_factors
+
+    def __call__(self, item_users: sp.csr_matrix) -> npt.NDArray[np.float32]:
+        """item_users : CSR (n_chosen, n_users) of BM25 weights; result float32 (n_chosen, factors)."""
+        with threadpool_limits(1, "blas"):
+            result: npt.NDArray[np.float32] = self._model.recalculate_item(np.arange(item_users.shape[0]), item_users)
+        return result
+
+
+def _model(params: AlsParams, **more: Any) -> Any:
     from implicit.cpu.als import AlternatingLeastSquares
+
+    return AlternatingLeastSquares(
+        factors=params.factors, iterations=params.iterations, regularization=params.regularization, **more
+    )
+
+
+def _alternate(model: Any, weights: Bm25Weights, params: AlsParams, on_iteration: Callable[[AlsFit], object]) -> AlsFit:
     from implicit.recommender_base import ModelFitError
 
-    weights = bm25_weights(interactions.user_items, k1=params.k1, b=params.b)
-    # implicit warns of, and suffers badly from, BLAS threads under its own.
-    with threadpool_limits(1, "blas"):
-        model = AlternatingLeastSquares(
-            factors=params.factors,
-            iterations=params.iterations,
-            regularization=params.regularization,
-            random_state=int(rng.integers(2**31 - 1)),
+    def so_far() -> AlsFit:
+        return AlsFit(
+            np.asarray(model.item_factors, np.float32), np.asarray(model.user_factors, np.float32), weights.clipped
         )
-        try:
-            model.fit(
-                weights.user_items,
-                show_progress=False,
-                callback=(lambda *_: on_iteration()) if on_iteration else None,
-            )
-        except ModelFitError as error:
-            raise ParameterError(
-                f"ALS does not converge with {params.model_dump()}: {error}; "
-                "try a smaller K1, another regularization or fewer factors"
-            ) from error
-    return AlsFit(
-        np.asarray(model.item_factors, np.float32), np.asarray(model.user_factors, np.float32), weights.clipped
-    )
+
+    try:
+        # implicit warns of, and suffers badly from, BLAS threads under its own.
+        with threadpool_limits(1, "blas"):
+            model.fit(weights.user_items, show_progress=False, callback=lambda *_: on_iteration(so_far()))
+    except ModelFitError as error:
+        raise ParameterError(
+            f"ALS does not converge with {params.model_dump()}: {error}; "
+            "try a smaller K1, another regularization or fewer factors"
+        ) from error
+    return so_far()

@@ -28,7 +28,9 @@ def log(small_log: Path) -> Interactions:
 
 def fit(model: str, log: Interactions, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return als.fit(log, ALS, rng).item_factors if model == "als" else word2vec.fit(log, WORD2VEC, rng).vectors
+    return (
+        als.fit(log.user_items, ALS, rng).item_factors if model == "als" else word2vec.fit(log, WORD2VEC, rng).vectors
+    )
 
 
 @pytest.mark.parametrize("model", ["als", "word2vec"])
@@ -70,14 +72,14 @@ def test_als_is_implicits_own_on_our_weights(log: Interactions) -> None:
     )
     with threadpool_limits(1, "blas"):
         theirs.fit(bm25_weights(log.user_items, k1=1.2, b=0.75).user_items, show_progress=False)
-    ours = als.fit(log, ALS, rng)
+    ours = als.fit(log.user_items, ALS, rng)
     np.testing.assert_allclose(ours.item_factors, theirs.item_factors, rtol=1e-4, atol=1e-5)
     assert ours.user_factors.shape == (log.n_users, 8)
 
 
 def test_progress_is_told_once_an_iteration_and_once_an_epoch(log: Interactions) -> None:
     ticks: list[int] = []
-    als.fit(log, ALS, np.random.default_rng(0), lambda: ticks.append(1))
+    als.fit(log.user_items, ALS, np.random.default_rng(0), lambda: ticks.append(1))
     assert len(ticks) == 3
     word2vec.fit(log, WORD2VEC, np.random.default_rng(0), lambda: ticks.append(1))
     assert len(ticks) == 6
@@ -120,7 +122,7 @@ def test_every_word2vec_parameter_reaches_gensim(log: Interactions, field: str, 
 
 @pytest.mark.parametrize(("field", "value"), [("k1", 50.0), ("b", 0.1), ("iterations", 6), ("regularization", 5.0)])
 def test_every_als_parameter_reaches_implicit(log: Interactions, field: str, value: float) -> None:
-    other = als.fit(log, ALS.model_copy(update={field: value}), np.random.default_rng(0)).item_factors
+    other = als.fit(log.user_items, ALS.model_copy(update={field: value}), np.random.default_rng(0)).item_factors
     assert not np.allclose(other, fit("als", log, 0), atol=1e-5)
 
 
