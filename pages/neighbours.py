@@ -5,9 +5,10 @@ import streamlit as st
 from recsys.analysis.side_by_side import compare_neighbours
 from recsys.ui.controls import as_text, item_buttons, item_picker, list_length, popularity_range
 from recsys.ui.evidence import evidence_panel
+from recsys.ui.hand_on import hand_on
 from recsys.ui.loading import artifacts_or_stop, disputed_items, name_index
 from recsys.ui.pins import pinned_items
-from recsys.ui.ranked_lists import agreement_header, download_lists, ranked_lists
+from recsys.ui.ranked_lists import agreement_header, ranked_lists
 
 artifacts = artifacts_or_stop()
 search, length, popular = st.columns([3, 2, 2], gap="large")
@@ -24,6 +25,6 @@ st.header(f"Similar to {as_text(view.name)}", anchor=False)
 agreement_header(view)
 ranked_lists(view)
 evidence_panel(artifacts, view)
-download_lists(view, artifacts.fingerprint)
+hand_on(artifacts, view)
 pinned_items(artifacts, index, view)
 item_buttons("Most disputed items", artifacts, disputed_items(artifacts), key="disputed")

@@ -23,27 +23,39 @@ COLUMNS = (
     ("popularity", "pop.", "Percentile of its number of listeners in the catalogue"),
 )
 MOST_DOTS = 5
+RBO_HELP = "Rank-biased overlap, p = 0.9: agreement that counts the top ranks most"
 
 
 def agreement_header(view: SideBySide) -> None:
     """What to make of the two lists, in words and as bars: overlap against each model's overlap with itself."""
-    bars = ""
-    if view.overlap is not None:
-        shares = {"between the models": (view.overlap, "both")} | {
-            f"{view.titles[model]} with itself": (floor, place)
-            for (model, floor), place in zip(view.noise_floor.items(), ("first", "second"), strict=True)
-            if floor is not None
-        }
-        bars = "".join(_bar(label, share, view.length, place) for label, (share, place) in shares.items())
-        bars += (
-            f'<span class="rbo" title="Rank-biased overlap, p = 0.9: agreement that counts the top ranks most">'
-            f"RBO {view.rbo:.2f}</span>"
-        )
+    bars = "".join(
+        f'<span class="bar {bar["place"]}"><span class="label">{escape(bar["label"])}</span>'
+        f'<span class="track"><span class="fill" style="width:{100 * bar["share"]:.0f}%"></span></span>'
+        f"<span>{bar['words']}</span></span>"
+        for bar in overlap_bars(view)
+    )
+    if view.rbo is not None:
+        bars += f'<span class="rbo" title="{RBO_HELP}">RBO {view.rbo:.2f}</span>'
     name = escape(view.name)
     words = escape(headline(view)).replace(name, f"<bdi>{name}</bdi>", 1)
     meaning = escape(MEANINGS[view.verdict])
     words = words.replace(meaning, f"<strong>{meaning}</strong>")
     st.html(f'<div class="verdict"><p>{words}</p><div>{bars}</div></div>')
+
+
+def overlap_bars(view: SideBySide) -> list[dict[str, Any]]:
+    """What the models share and what each shares with itself: label, share in [0, 1], the same in words, and place."""
+    if view.overlap is None:
+        return []
+    shares = [("between the models", view.overlap, "both")] + [
+        (f"{view.titles[model]} with itself", floor, place)
+        for (model, floor), place in zip(view.noise_floor.items(), ("first", "second"), strict=True)
+        if floor is not None
+    ]
+    return [
+        {"label": label, "share": share, "words": f"{share * view.length:.0f} of {view.length}", "place": place}
+        for label, share, place in shares
+    ]
 
 
 def ranked_lists(view: SideBySide, key: str = "lists") -> None:
@@ -54,42 +66,11 @@ def ranked_lists(view: SideBySide, key: str = "lists") -> None:
         if chosen:
             choose_item(str(chosen))
 
-    _component()(data=_as_data(view), key=key, on_chosen_change=go)
+    _component()(data=lists_data(view), key=key, on_chosen_change=go)
 
 
-def download_lists(view: SideBySide, fingerprint: str) -> None:
-    """Both lists as CSV, with the build they came from."""
-    build = fingerprint[:12]
-    st.download_button(
-        "Download these lists (CSV)",
-        # A name that begins like a formula would be run as one by spreadsheets.
-        lambda: view.as_table().assign(build=build).map(_no_formula).to_csv(index=False).encode("utf-8-sig"),
-        file_name=f"neighbours-{''.join(c if c.isalnum() else '-' for c in view.item_id)[:60]}-{build}.csv",
-        mime="text/csv",
-        key="csv",
-    )
-
-
-def _no_formula(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-
-
-@cache
-def _source(file: str) -> str:
-    return Path(__file__).with_name(file).read_text("utf-8")
-
-
-@st.cache_resource(show_spinner=False)
-def _component() -> Any:
-    return st.components.v2.component(
-        "ranked_lists",
-        html='<div class="lists"></div>',
-        css=_source("ranked_lists.css"),
-        js=_source("ranked_lists.js"),
-    )
-
-
-def _as_data(view: SideBySide) -> dict[str, Any]:
+def lists_data(view: SideBySide) -> dict[str, Any]:
+    """Both lists in the words that are shown, and which ranks of the two hold the same item."""
     (first, left), (second, right) = view.lists.items()
     rank_in = {model: dict(zip(table["item_row"], table["rank"], strict=True)) for model, table in view.lists.items()}
     return {
@@ -105,6 +86,21 @@ def _as_data(view: SideBySide) -> dict[str, Any]:
             for model, table, other, side in ((first, left, second, "first"), (second, right, first, "second"))
         ],
     }
+
+
+@cache
+def _source(file: str) -> str:
+    return Path(__file__).with_name(file).read_text("utf-8")
+
+
+@st.cache_resource(show_spinner=False)
+def _component() -> Any:
+    return st.components.v2.component(
+        "ranked_lists",
+        html='<div class="lists"></div>',
+        css=_source("ranked_lists.css"),
+        js=_source("ranked_lists.js"),
+    )
 
 
 def _one_list(
@@ -157,11 +153,3 @@ def _ordinal(number: int) -> str:
     if 10 <= number % 100 <= 20:
         return f"{number}th"
     return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
-
-
-def _bar(label: str, share: float, n: int, place: str) -> str:
-    return (
-        f'<span class="bar {place}"><span class="label">{escape(label)}</span>'
-        f'<span class="track"><span class="fill" style="width:{100 * share:.0f}%"></span></span>'
-        f"<span>{share * n:.0f} of {n}</span></span>"
-    )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from recsys.ui.controls import as_text
-from recsys.ui.ranked_lists import _no_formula
+from recsys.ui.hand_on import _no_formula
 
 
 @pytest.mark.parametrize("name", ["Radiohead", "Sigur Rós", "The The"])
