@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
@@ -25,6 +26,20 @@ MEANINGS: dict[Verdict, str] = {
     "noise": "no difference can be told from noise.",
     "unknown": "too few replicates to tell whether that is a real difference (build with 4).",
 }
+
+
+@dataclass(frozen=True)
+class Lists:
+    """One item's neighbours as one model sees them: of the consensus, of each fit alone, of both halves of the fits.
+
+    rows, similarities : (1, n), best first, -1 where the list has ended. replicates, halves : rows, (1, n) each; none
+    with one fit.
+    """
+
+    rows: npt.NDArray[np.int32]
+    similarities: npt.NDArray[np.float32]
+    replicates: list[npt.NDArray[np.int32]]
+    halves: list[npt.NDArray[np.int32]]
 
 
 @dataclass(frozen=True)
@@ -129,16 +144,29 @@ def compare_neighbours(
     ------
     ParameterError : n outside 1 … the set's replicate depth, no such row, or percentiles out of order.
     """
+    models = artifacts.model_names[:2]
+    lists = {model: stored_lists(artifacts, model, item_row, n=n, popularity=popularity) for model in models}
+    titles = {model: artifacts.titles[model] for model in models}
+    return compare_lists(artifacts.catalogue, item_row, lists, n=n, titles=titles, popularity=popularity)
+
+
+def stored_lists(
+    artifacts: ArtifactSet,
+    model: str,
+    item_row: int,
+    *,
+    n: int,
+    popularity: tuple[float, float] = EVERY_POPULARITY,
+) -> Lists:
+    """One item's neighbours by one model of an artifact set; parameters and errors as of `compare_neighbours`."""
     manifest = artifacts.manifest
     if not 1 <= n <= manifest.replicate_depth:
         raise ParameterError(f"n is {n}; this artifact set holds comparable lists of 1 to {manifest.replicate_depth}")
     if not 0 <= item_row < manifest.counts.items:
         raise ParameterError(f"there is no item row {item_row}; rows go from 0 to {manifest.counts.items - 1}")
-    first, second = artifacts.model_names[:2]
     low, high = popularity
     if not 0 <= low <= high <= 100:
         raise ParameterError(f"popularity is {low:g} to {high:g}; it must rise from 0 at least to 100 at most")
-    item = artifacts.catalogue.iloc[item_row]
     percentile = artifacts.catalogue["popularity"].to_numpy()
 
     def wanted(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
@@ -152,41 +180,57 @@ def compare_neighbours(
 
     def shown(stored: npt.NDArray[np.int32], values: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
         """One list, (1, n): rows, or another array's values of those; filled up with -1."""
-        at = wanted(stored[item_row])
-        found = (stored if values is None else values)[item_row][at]
+        found = (stored if values is None else values)[item_row][wanted(stored[item_row])]
         return np.pad(found, (0, n - len(found)), constant_values=-1)[None]
 
-    stored = {model: artifacts.neighbours(model) for model in (first, second)}
-    lists = {model: shown(each) for model, each in stored.items()}
-    for rows in lists.values():
-        artifacts.check_rows(rows)
-    similarities = {model: shown(each, artifacts.similarities(model)) for model, each in stored.items()}
-    replicates = {model: [shown(each) for each in artifacts.replicate_neighbours(model)] for model in lists}
-    halves = {model: [shown(each) for each in artifacts.half_neighbours(model)] for model in lists}
-    p_value = _known(separations(replicates[first], replicates[second], n)) if all(replicates.values()) else None
+    stored = artifacts.neighbours(model)
+    found = Lists(
+        rows=shown(stored),
+        similarities=shown(stored, artifacts.similarities(model)),
+        replicates=[shown(each) for each in artifacts.replicate_neighbours(model)],
+        halves=[shown(each) for each in artifacts.half_neighbours(model)],
+    )
+    artifacts.check_rows(found.rows)
+    return found
+
+
+def compare_lists(
+    catalogue: pd.DataFrame,
+    item_row: int,
+    lists: Mapping[str, Lists],
+    *,
+    n: int,
+    titles: dict[str, str],
+    popularity: tuple[float, float] = EVERY_POPULARITY,
+) -> SideBySide:
+    """Two lists of one item's neighbours, by the name of where they come from, with the noise beside the difference.
+
+    catalogue : of the artifact set. titles : by the same names, for people. popularity : what the lists were cut to.
+    """
+    first, second = lists
     left, right = lists.values()
-    overlap = _known(overlaps_at_n(left, right, n))
-    floors = {model: _known(noise_floors(halves[model], n)) if halves[model] else None for model in lists}
+    item = catalogue.iloc[item_row]
+    p_value = (
+        _known(separations(left.replicates, right.replicates, n)) if left.replicates and right.replicates else None
+    )
+    overlap = _known(overlaps_at_n(left.rows, right.rows, n))
+    floors = {name: _known(noise_floors(each.halves, n)) if each.halves else None for name, each in lists.items()}
+    rbo = rank_biased_overlaps(left.rows, right.rows, left_scores=left.similarities, right_scores=right.similarities)
     return SideBySide(
         item_row=item_row,
         item_id=str(item["item_id"]),
         name=str(item["name"]),
         listeners=int(item["listeners"]),
         n=n,
-        titles={model: manifest.models[model].title for model in lists},
-        n_replicates={model: manifest.models[model].n_replicates for model in lists},
-        lists={
-            model: _table(artifacts, lists[model], similarities[model], lists[other], replicates[model], n)
-            for model, other in ((first, second), (second, first))
-        },
+        titles=titles,
+        n_replicates={name: max(1, len(each.replicates)) for name, each in lists.items()},
+        lists={first: _table(catalogue, left, right, n), second: _table(catalogue, right, left, n)},
         overlap=overlap,
-        jaccard=_known(jaccards_at_n(left, right, n)),
-        rbo=_known(
-            rank_biased_overlaps(left, right, left_scores=similarities[first], right_scores=similarities[second])
-        ),
+        jaccard=_known(jaccards_at_n(left.rows, right.rows, n)),
+        rbo=_known(rbo),
         noise_floor=floors,
         p_value=p_value,
-        verdict=_verdict(overlap, floors, p_value, len(replicates[first])),
+        verdict=_verdict(overlap, floors, p_value, len(left.replicates)),
         popularity=popularity,
     )
 
@@ -217,27 +261,19 @@ def headline(view: SideBySide) -> str:
     return f"{words} {own}: {MEANINGS[view.verdict]}{chance}"
 
 
-def _table(
-    artifacts: ArtifactSet,
-    own: npt.NDArray[np.int32],
-    similarities: npt.NDArray[np.float32],
-    other: npt.NDArray[np.int32],
-    replicates: list[npt.NDArray[np.int32]],
-    n: int,
-) -> pd.DataFrame:
-    """own, similarities, other and each of replicates: (1, n)."""
-    real = own[0] >= 0
-    rows = own[0][real]
-    items = artifacts.catalogue.iloc[rows]
-    moves = rank_moves(own, other)[0][real]
+def _table(catalogue: pd.DataFrame, own: Lists, other: Lists, n: int) -> pd.DataFrame:
+    real = own.rows[0] >= 0
+    rows = own.rows[0][real]
+    items = catalogue.iloc[rows]
+    moves = rank_moves(own.rows, other.rows)[0][real]
     return pd.DataFrame(
         {
             "rank": np.arange(1, len(rows) + 1),
             "item_row": rows,
             "item_id": items["item_id"].to_numpy(object),
             "name": items["name"].to_numpy(object),
-            "similarity": similarities[0][real].astype(float),
-            "stability": stabilities(rows, [each[0] for each in replicates], n),
+            "similarity": own.similarities[0][real].astype(float),
+            "stability": stabilities(rows, [each[0] for each in own.replicates], n),
             "listeners": items["listeners"].to_numpy(),
             "popularity": items["popularity"].to_numpy(float),
             "shared": ~np.isnan(moves),

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from threadpoolctl import threadpool_limits
 
 from recsys.errors import ParameterError
-from recsys.models.bm25 import Bm25Weights, bm25_weights
+from recsys.models.bm25 import LARGEST_K1, Bm25Weights, bm25_weights
 
 
 class AlsParams(BaseModel):
@@ -21,7 +21,7 @@ class AlsParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    k1: float = Field(1.2, ge=0, le=1e9, allow_inf_nan=False, description="BM25 saturation of play counts")
+    k1: float = Field(1.2, ge=0, le=LARGEST_K1, allow_inf_nan=False, description="BM25 saturation of play counts")
     b: float = Field(0.75, ge=0, le=1, description="BM25 normalisation by an item's total plays")
     factors: int = Field(50, ge=1, le=2000, description="length of a factor vector")
     iterations: int = Field(15, ge=1, le=1000, description="passes over listeners and items")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from recsys.errors import ParameterError
 
+FloatArray = npt.NDArray[np.floating[Any]]
 SMALLEST_WEIGHT = 1e-6
+LARGEST_K1 = 1e9
 
 
 @dataclass(frozen=True)
@@ -25,16 +29,32 @@ class Bm25Weights:
     clipped: int
 
 
-def bm25_weights(user_items: sp.csr_matrix, *, k1: float, b: float) -> Bm25Weights:
-    """Weigh each play count by how much it says about the item.
+@dataclass(frozen=True)
+class Bm25Statistics:
+    """What BM25 needs to know of a matrix of play counts, whatever K1 and B are.
 
-    weight = plays · (K1 + 1) / (K1 · (1 − B + B · item plays / mean item plays) + plays) · idf(listener), with
-    idf(listener) = ln(n_items) − ln(1 + items the listener has). A listener who has nearly every item gets an idf of
-    zero or less, which ALS would read as dislike: such weights are clipped and counted.
+    relative_length : an item's plays over the mean item's, float64 (n_items,), > 0.
+    idf : ln(n_items) − ln(1 + items the listener has), float64 (n_users,); zero or less for listeners of nearly all.
+    """
 
-    Parameters
-    ----------
-    user_items : CSR (n_users, n_items) of play counts > 0.
+    relative_length: npt.NDArray[np.float64]
+    idf: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, user_items: sp.csr_matrix) -> Bm25Statistics:
+        """user_items : CSR (n_users, n_items) of play counts > 0."""
+        n_items = user_items.shape[1]
+        item_plays = np.bincount(user_items.indices, weights=user_items.data, minlength=n_items)
+        return cls(item_plays / item_plays.mean(), math.log(n_items) - np.log1p(np.diff(user_items.indptr)))
+
+
+def weigh(
+    plays: FloatArray, relative_length: FloatArray | float, idf: FloatArray | float, *, k1: float, b: float
+) -> npt.NDArray[np.float64]:
+    """BM25's weight of play counts, not clipped; arrays of one shape, or that broadcast.
+
+    weight = plays · (K1 + 1) / (K1 · (1 − B + B · relative length) + plays) · idf
+
     k1 : saturation, >= 0; 0 makes every play count alike, large makes it linear.
     b : length normalisation by an item's total plays, in [0, 1].
 
@@ -44,17 +64,39 @@ def bm25_weights(user_items: sp.csr_matrix, *, k1: float, b: float) -> Bm25Weigh
 
     Source: Robertson & Zaragoza (2009), The Probabilistic Relevance Framework; idf as in implicit's `bm25_weight`.
     """
-    if not (math.isfinite(k1) and k1 >= 0):
-        raise ParameterError(f"K1 is {k1}; it must be a finite number of at least 0")
+    if not (math.isfinite(k1) and 0 <= k1 <= LARGEST_K1):
+        raise ParameterError(f"K1 is {k1}; it must be a finite number from 0 to {LARGEST_K1:,.0f}")
     if not 0 <= b <= 1:
         raise ParameterError(f"B is {b}; it must be between 0 and 1")
-    n_items = user_items.shape[1]
-    plays = user_items.data.astype(np.float64)
-    item_plays = np.bincount(user_items.indices, weights=plays, minlength=n_items)
-    items_held = np.diff(user_items.indptr)
-    idf = math.log(n_items) - np.log1p(items_held)
-    length_norm = (1.0 - b) + b * item_plays / item_plays.mean()
-    weights = plays * (k1 + 1.0) / (k1 * length_norm[user_items.indices] + plays) * np.repeat(idf, items_held)
+    plays = np.asarray(plays, np.float64)
+    result: npt.NDArray[np.float64] = plays * (k1 + 1.0) / (k1 * ((1.0 - b) + b * relative_length) + plays) * idf
+    return result
+
+
+def clip(weights: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float32], int]:
+    """Weights that ALS can take, > 0, and how many would have been zero or less, which it would read as dislike."""
     clipped = int(np.count_nonzero(weights < SMALLEST_WEIGHT))
-    data = np.maximum(weights, SMALLEST_WEIGHT).astype(np.float32)
+    return np.maximum(weights, SMALLEST_WEIGHT).astype(np.float32), clipped
+
+
+def bm25_weights(
+    user_items: sp.csr_matrix, *, k1: float, b: float, statistics: Bm25Statistics | None = None
+) -> Bm25Weights:
+    """Weigh each play count by how much it says about the item; see `weigh`.
+
+    Parameters
+    ----------
+    user_items : CSR (n_users, n_items) of play counts > 0.
+    statistics : of this matrix, where they are known already.
+
+    Raises
+    ------
+    ParameterError : k1 or b outside its limits.
+    """
+    known = statistics or Bm25Statistics.of(user_items)
+    items_held = np.diff(user_items.indptr)
+    weights = weigh(
+        user_items.data, known.relative_length[user_items.indices], np.repeat(known.idf, items_held), k1=k1, b=b
+    )
+    data, clipped = clip(weights)
     return Bm25Weights(sp.csr_matrix((data, user_items.indices, user_items.indptr), shape=user_items.shape), clipped)
