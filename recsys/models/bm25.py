@@ -48,6 +48,14 @@ class Bm25Statistics:
         return cls(item_plays / item_plays.mean(), math.log(n_items) - np.log1p(np.diff(user_items.indptr)))
 
 
+def check_bm25(k1: float, b: float) -> None:
+    """Raises ParameterError where K1 or B lies outside its limits."""
+    if not (math.isfinite(k1) and 0 <= k1 <= LARGEST_K1):
+        raise ParameterError(f"K1 is {k1}; it must be a finite number from 0 to {LARGEST_K1:,.0f}")
+    if not 0 <= b <= 1:
+        raise ParameterError(f"B is {b}; it must be between 0 and 1")
+
+
 def weigh(
     plays: FloatArray, relative_length: FloatArray | float, idf: FloatArray | float, *, k1: float, b: float
 ) -> npt.NDArray[np.float64]:
@@ -64,10 +72,7 @@ def weigh(
 
     Source: Robertson & Zaragoza (2009), The Probabilistic Relevance Framework; idf as in implicit's `bm25_weight`.
     """
-    if not (math.isfinite(k1) and 0 <= k1 <= LARGEST_K1):
-        raise ParameterError(f"K1 is {k1}; it must be a finite number from 0 to {LARGEST_K1:,.0f}")
-    if not 0 <= b <= 1:
-        raise ParameterError(f"B is {b}; it must be between 0 and 1")
+    check_bm25(k1, b)
     plays = np.asarray(plays, np.float64)
     result: npt.NDArray[np.float64] = plays * (k1 + 1.0) / (k1 * ((1.0 - b) + b * relative_length) + plays) * idf
     return result

@@ -83,8 +83,9 @@ def test_a_running_computation_ends_when_its_page_is_closed() -> None:
     assert turns.running() == 0
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_fault_of_the_program_ends_one_computation_and_not_the_queue() -> None:
+def test_a_fault_of_the_program_ends_one_computation_and_not_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda fault: logged.append(fault.exc_type))
     turns, gate, order = Turns(), Gate(), list[str]()
 
     def faulty(wish: Wish[str]) -> str:
@@ -99,6 +100,7 @@ def test_a_fault_of_the_program_ends_one_computation_and_not_the_queue() -> None
     assert second.wait(5)
     assert (first.look(), second.look()) == ("failed", "done")
     assert "unexpectedly" in str(first.error)
+    assert logged == [ZeroDivisionError]
 
 
 def test_a_wish_can_be_dropped_by_hand_and_tells_its_news_until_then() -> None:

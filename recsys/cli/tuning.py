@@ -1,0 +1,124 @@
+"""The command that measures a grid of K1 and B: tune."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from recsys.artifacts.store import ArtifactSet
+from recsys.cli.console import Artifacts, Json, app, out, print_json, progress_bars, share_words
+from recsys.config import validated
+from recsys.errors import ParameterError
+
+
+@app.command()
+def tune(
+    artifacts: Artifacts,
+    k1: Annotated[str | None, typer.Option(help="values of K1 [default: 0,0.3,1.2,4,10,30,100]")] = None,
+    b: Annotated[str | None, typer.Option(help="values of B [default: 0,0.25,0.5,0.8,1]")] = None,
+    n: Annotated[int | None, typer.Option("-n", "--n", help="length of the lists [default: 10]")] = None,
+    held_out: Annotated[float | None, typer.Option(help="share of items held out [default: 0.2]")] = None,
+    listeners: Annotated[int | None, typer.Option(help="evaluate at most so many [default: 5000]")] = None,
+    replicates: Annotated[int | None, typer.Option(help="fits at each point [default: 2]")] = None,
+    seed: Annotated[int | None, typer.Option(help="of everything random [default: 0]")] = None,
+    jobs: Annotated[int | None, typer.Option(help="points at a time [default: by the cores and the data]")] = None,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="show no progress")] = False,
+) -> None:
+    """Measure what other K1 and B would give, and keep the grid with the set; goes on where it was stopped."""
+    from recsys.tuning import B_VALUES, K1_VALUES, TuningSettings, full_grid
+    from recsys.tuning import tune as run_tuning
+
+    given = {
+        "n": n, "held_out": held_out, "listeners": listeners, "replicates": replicates, "seed": seed, "jobs": jobs,
+    }  # fmt: skip
+    settings = validated(
+        TuningSettings, {name: value for name, value in given.items() if value is not None}, "command line"
+    )
+    grid = full_grid(_numbers(k1, "--k1", K1_VALUES), _numbers(b, "--b", B_VALUES))
+    with progress_bars(quiet=as_json or quiet) as progress:
+        tuned = run_tuning(artifacts, grid, settings, progress)
+    if as_json:
+        print_json(_tuning_json(tuned))
+    else:
+        _print_tuning(tuned)
+
+
+def _numbers(text: str | None, option: str, otherwise: tuple[float, ...]) -> tuple[float, ...]:
+    if text is None:
+        return otherwise
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ParameterError(f"{option} is {text!r}; give numbers with commas between them, as 0,0.5,1") from error
+
+
+def _points(tuned: ArtifactSet) -> list[dict[str, Any]]:
+    """The rows of the table; None for what is not known."""
+    table = tuned.tuning
+    rows = [] if table is None else table.to_dict("records")
+    return [
+        {str(name): None if isinstance(value, float) and isnan(value) else value for name, value in row.items()}
+        for row in rows
+    ]
+
+
+def _tuning_json(tuned: ArtifactSet) -> dict[str, Any]:
+    how = tuned.manifest.tuning
+    return {
+        "fingerprint": tuned.fingerprint,
+        "settings": None if how is None else how.model_dump(),
+        "points": _points(tuned),
+    }
+
+
+def _print_tuning(tuned: ArtifactSet) -> None:
+    how, points = tuned.manifest.tuning, _points(tuned)
+    if how is None:
+        return
+    used = tuned.manifest.models["als"].params
+    own = (used["k1"], used["b"])
+    best = max((point for point in points if point["ndcg"] is not None), key=lambda point: point["ndcg"])
+    table = Table()
+    for column in (
+        "K1", "B", f"nDCG@{how.n}", f"Recall@{how.n}", "noise floor", "coverage", "popularity", "tag share",
+    ):  # fmt: skip
+        table.add_column(column, justify="right")
+    table.add_column("")
+    for point in points:
+        marks = {
+            "best": point is best,
+            "as good": point["best_region"] and point is not best,
+            "this set": (point["k1"], point["b"]) == own,
+            "does not converge": point["ndcg"] is None,
+        }
+        popularity = point["popularity"]
+        table.add_row(
+            f"{point['k1']:g}", f"{point['b']:g}", _interval(point, "ndcg"), _interval(point, "recall"),
+            *(share_words(point[name]) for name in ("noise_floor", "coverage")),
+            "not known" if popularity is None else f"{popularity:.1f}", share_words(point["tag_share"]),
+            ", ".join(words for words, holds in marks.items() if holds),
+        )  # fmt: skip
+    out.print(table)
+    on_grid = any((point["k1"], point["b"]) == own for point in points)
+    facts = [
+        f"nDCG, Recall: means over {how.listeners:,} listeners of whose items {how.held_out:.0%} were kept from the "
+        f"fits; ± half a 95% interval over listeners. {how.replicates} fits at each point",
+        "as good: with these listeners and seeds not to be told from the best",
+        f"noise floor: what the top {how.n} neighbours of two fits share. coverage: of the catalogue by anybody's top "
+        f"{how.n}. popularity: mean percentile of what is recommended",
+        *([] if on_grid else [f"this set was built with K1 {own[0]:g} and B {own[1]:g}, which is not on the grid"]),
+        *sorted({point["reason"] for point in points if point["reason"]}),
+    ]
+    for fact in facts:
+        out.print(f"· {escape(fact)}", soft_wrap=True)
+    out.print(f"\nTo build with the best: python -m recsys build … --k1 {best['k1']:g} --b {best['b']:g}")
+
+
+def _interval(point: dict[str, Any], name: str) -> str:
+    value = point[name]
+    return "not known" if value is None else f"{value:.3f} ± {(point[f'{name}_high'] - point[f'{name}_low']) / 2:.3f}"

@@ -1,0 +1,384 @@
+"""One item's neighbours under another K1 and B: quickly from the stored factors, or by training on from them."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from recsys.analysis.neighbours import top_columns
+from recsys.analysis.side_by_side import Lists, SideBySide, Verdict, compare_lists, stored_lists
+from recsys.artifacts.store import ArtifactSet
+from recsys.errors import DamagedArtifacts, ParameterError
+from recsys.models import als
+from recsys.models.als import AlsFit, AlsParams, ItemRefit, go_on, one_blas_thread
+from recsys.models.bm25 import Bm25Statistics, bm25_weights, check_bm25, clip, weigh
+from recsys.models.vectors import unit_rows
+
+Mode = Literal["preview", "refine", "full"]
+Rows = npt.NDArray[np.int64]
+# Beyond the stored list, how many of BM25's own item-item neighbours can come in. Together they hold 96 to 100% of what
+# a full fit lists on HetRec, whatever K1 and B.
+FROM_ITEM_ITEM = 200
+# Plays looked at for one refit: 2 M take 0.3 s on 2 cores.
+MOST_PLAYS = 2_000_000
+REFINE_ITERATIONS = 10
+BASELINE, WHATIF = "baseline", "whatif"
+MEANINGS: dict[Verdict, str] = {
+    "real": "this is a real change.",
+    "noise": "no change can be told from noise.",
+    "unknown": "too few replicates to tell whether that is a real change (build with 4).",
+}
+SEEDS_OF_WHAT_IFS = 3  # beside those of the build's own random numbers
+OnStep = Callable[[int, int], object]
+OnIteration = Callable[[int, int, Callable[[], "WhatIf"]], object]
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What another K1 and B change for one item.
+
+    view : the baseline's list and the new one side by side, under the names "baseline" and "whatif"; its noise floors
+        are the overlaps of each setting's two halves of fits.
+    k1, b : asked about; baseline_k1, baseline_b : of the artifact set.
+    seconds : that it took. computed : what was, in words. iterations : of ALS, 0 for a preview.
+    clipped : how many of the `weights` that were looked at would have been zero or less.
+    """
+
+    mode: Mode
+    view: SideBySide
+    k1: float
+    b: float
+    baseline_k1: float
+    baseline_b: float
+    seconds: float
+    computed: str
+    iterations: int
+    clipped: int
+    weights: int
+
+    @property
+    def entered(self) -> list[dict[str, Any]]:
+        """Neighbours that the baseline does not have, best first."""
+        return [row for row in self._rows(WHATIF) if not row["shared"]]
+
+    @property
+    def left(self) -> list[dict[str, Any]]:
+        """Neighbours of the baseline that are gone, best first."""
+        return [row for row in self._rows(BASELINE) if not row["shared"]]
+
+    @property
+    def moved(self) -> list[dict[str, Any]]:
+        """Neighbours that stay at another rank, as they stand in the new list; "from" is the old rank."""
+        return [
+            {**row, "from": int(row["rank"] - row["move"]), "move": -int(row["move"])}
+            for row in self._rows(WHATIF)
+            if row["shared"] and row["move"]
+        ]
+
+    @property
+    def noise_floor(self) -> float | None:
+        """The lower of both settings' floors; None where one is not known."""
+        floors = [floor for floor in self.view.noise_floor.values() if floor is not None]
+        return min(floors) if len(floors) == 2 else None
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape that `python -m recsys whatif --json` prints; None where something is not known."""
+        view = self.view.as_json()
+        shown = ("rank", "item_id", "name")
+        return {
+            "mode": self.mode,
+            "seconds": round(self.seconds, 4),
+            "item": view["item"],
+            "n": view["n"],
+            "k1": self.k1,
+            "b": self.b,
+            "baseline_k1": self.baseline_k1,
+            "baseline_b": self.baseline_b,
+            BASELINE: view[BASELINE],
+            WHATIF: view[WHATIF],
+            "entered": [{key: row[key] for key in shown} for row in self.entered],
+            "left": [{key: row[key] for key in shown} for row in self.left],
+            "moved": [{key: row[key] for key in (*shown, "from", "move")} for row in self.moved],
+            "overlap": view["overlap"],
+            "noise_floor": self.noise_floor,
+            "noise_floors": view["noise_floor"],
+            "rbo": view["rbo"],
+            "p_value": view["p_value"],
+            "verdict": view["verdict"],
+            "computed": self.computed,
+            "iterations": self.iterations,
+            "weights": self.weights,
+            "weights_clipped": self.clipped,
+        }
+
+    def _rows(self, name: str) -> list[dict[str, Any]]:
+        table = self.view.lists[name]
+        return [{str(column): row[column] for column in row} for row in table.to_dict("records")]
+
+
+class WhatIfEngine:
+    """Answers what-ifs about one artifact set; one serves all sessions.
+
+    Holds, besides what is mapped from disk, the play counts by items and a copy of their places by listeners: 16 bytes
+    for each pair of listener and item.
+
+    Raises
+    ------
+    DamagedArtifacts : the set does not hold the factors of all fits, as one built by an older version.
+    """
+
+    def __init__(self, artifacts: ArtifactSet) -> None:
+        self.artifacts = artifacts
+        entry = artifacts.manifest.models["als"]
+        self.params = AlsParams.model_validate(entry.params)
+        self._user_factors, self._item_factors = (artifacts.array(f"als/{side}_factors") for side in ("user", "item"))
+        counts = artifacts.manifest.counts
+        expected = [(entry.n_replicates, size, self.params.factors) for size in (counts.listeners, counts.items)]
+        if [self._user_factors.shape, self._item_factors.shape] != expected:
+            raise DamagedArtifacts(
+                f"{artifacts.folder} holds ALS factors of {list(self._user_factors.shape)}, a what-if needs "
+                f"{list(expected[0])} (fits, listeners, factors); build the set again"
+            )
+        stored = artifacts.user_items
+        # implicit does not take arrays that are mapped read-only.
+        self._user_items = sp.csr_matrix(
+            (stored.data, np.array(stored.indices), np.array(stored.indptr)), shape=stored.shape, copy=False
+        )
+        self._item_users = self._user_items.T.tocsr()
+        self.statistics = Bm25Statistics.of(self._user_items)
+        with one_blas_thread():
+            self._refits = [ItemRefit(np.asarray(each), self.params.regularization) for each in self._user_factors]
+
+    def plays_of(self, item_row: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+        """An item's play counts and the idf of the listeners they are from, (n_listeners,) each."""
+        own = slice(*self._item_users.indptr[item_row : item_row + 2])
+        return self._item_users.data[own], self.statistics.idf[self._item_users.indices[own]]
+
+    def preview(self, item_row: int, *, k1: float, b: float, n: int) -> WhatIf:
+        """The listeners' factors as they are, the item and its likely neighbours refitted with the new weights.
+
+        Exact for what it is; that listeners would change too is left out, and the page says how much that costs.
+
+        Raises
+        ------
+        ParameterError : K1, B, n or the row outside their limits.
+        """
+        start = time.perf_counter()
+        baseline = stored_lists(self.artifacts, "als", item_row, n=n)
+        candidates = self._candidates(item_row, k1, b)
+        item_users = self._item_users[candidates]
+        weights, clipped = clip(self._weigh(item_users, candidates, k1, b))
+        item_users = sp.csr_matrix((weights, item_users.indices, item_users.indptr), shape=item_users.shape)
+
+        def cosines(refit: ItemRefit) -> npt.NDArray[np.float32]:
+            vectors = unit_rows(refit(item_users))
+            result: npt.NDArray[np.float32] = vectors[1:] @ vectors[0]
+            return result
+
+        with one_blas_thread():
+            found = self._each(cosines, self._refits)
+        new = _ranked(candidates[1:], np.stack(found), n)
+        words = f"{len(candidates) - 1:,} candidates refitted, every listener's factors kept"
+        return self._result(
+            "preview", item_row, n, baseline, new, k1=k1, b=b, start=start, computed=words, iterations=0,
+            clipped=clipped, weights=len(weights),
+        )  # fmt: skip
+
+    def refine(
+        self,
+        item_row: int,
+        *,
+        k1: float,
+        b: float,
+        n: int,
+        iterations: int = REFINE_ITERATIONS,
+        on_iteration: OnIteration | None = None,
+    ) -> WhatIf:
+        """All fits trained on from the factors they have, with the new weights.
+
+        Parameters
+        ----------
+        on_iteration : told after each iteration of each fit how many are done, of how many, and how to get at what is
+            known by then; what it raises ends the training and comes out here.
+
+        Raises
+        ------
+        ParameterError : K1, B, n, the row or iterations outside their limits, or a fit does not converge.
+        """
+        start = time.perf_counter()
+        if not 1 <= iterations <= 1000:
+            raise ParameterError(f"iterations is {iterations}; it must be between 1 and 1,000")
+        baseline = stored_lists(self.artifacts, "als", item_row, n=n)
+        weights = bm25_weights(self._user_items, k1=k1, b=b, statistics=self.statistics)
+        params = self.params.model_copy(update={"k1": k1, "b": b, "iterations": iterations})
+        others = np.delete(np.arange(self._item_users.shape[0]), item_row)
+        cosines = np.stack([_cosines(factors, item_row) for factors in self._item_factors])
+        done, total = 0, iterations * len(cosines)
+        telling = threading.Lock()
+
+        def result() -> WhatIf:
+            new = _ranked(others, cosines[:, others], n)
+            words = f"{done} of {total} iterations from the stored factors, everything trained on"
+            return self._result(
+                "refine", item_row, n, baseline, new, k1=k1, b=b, start=start, computed=words,
+                iterations=done // len(cosines), clipped=weights.clipped, weights=weights.user_items.nnz,
+            )  # fmt: skip
+
+        def train(replicate: int) -> None:
+            def told(fit: AlsFit) -> None:
+                nonlocal done
+                with telling:
+                    cosines[replicate] = _cosines(fit.item_factors, item_row)
+                    done += 1
+                    if on_iteration:
+                        on_iteration(done, total, result)
+
+            begin = AlsFit(self._item_factors[replicate], self._user_factors[replicate], 0)
+            go_on(begin, weights, params, told, threads=1 if len(cosines) > 1 else 0)
+
+        self._each(train, range(len(cosines)))
+        return result()
+
+    def full(
+        self, item_row: int, *, k1: float, b: float, n: int, on_iteration: OnStep | None = None
+    ) -> tuple[WhatIf, list[AlsFit]]:
+        """As many fits as the baseline has, from random factors and other seeds; and the fits, to keep as a scenario.
+
+        on_iteration : told after each iteration of each fit how many are done, of how many; what it raises ends the
+            training and comes out here.
+
+        Raises
+        ------
+        ParameterError : K1, B, n or the row outside their limits, or a fit does not converge.
+        """
+        start = time.perf_counter()
+        check_bm25(k1, b)
+        baseline = stored_lists(self.artifacts, "als", item_row, n=n)
+        params = self.params.model_copy(update={"k1": k1, "b": b})
+        count = len(self._item_factors)
+        done, total = 0, count * params.iterations
+        telling = threading.Lock()
+
+        def told() -> None:
+            nonlocal done
+            with telling:
+                done += 1
+                if on_iteration:
+                    on_iteration(done, total)
+
+        def fit(seed: np.random.SeedSequence) -> AlsFit:
+            rng = np.random.default_rng(seed)
+            return als.fit(self._user_items, params, rng, told, threads=1 if count > 1 else 0)
+
+        # Not the baseline's seeds: what a seed alone would change must not be hidden.
+        fits = self._each(fit, np.random.SeedSequence([self.artifacts.manifest.seed, SEEDS_OF_WHAT_IFS]).spawn(count))
+        others = np.delete(np.arange(self._item_users.shape[0]), item_row)
+        cosines = np.stack([_cosines(each.item_factors, item_row)[others] for each in fits])
+        found = self._result(
+            "full", item_row, n, baseline, _ranked(others, cosines, n), k1=k1, b=b, start=start,
+            computed=f"{count} fits of {params.iterations} iterations from random factors and other seeds",
+            iterations=params.iterations, clipped=fits[0].clipped_weights, weights=self._user_items.nnz,
+        )  # fmt: skip
+        return found, fits
+
+    def _each(self, task: Callable[[Any], Any], over: Sequence[Any]) -> list[Any]:
+        """Two fits at a time with one thread each: as fast as one at a time with two, and steadier beside others."""
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, len(over))) as pool:
+            return list(pool.map(task, over))
+
+    def _weigh(self, item_users: sp.csr_matrix, items: Rows, k1: float, b: float) -> npt.NDArray[np.float64]:
+        """Weights of the plays in some rows of `_item_users`, not clipped; `items` are those rows."""
+        lengths = np.repeat(self.statistics.relative_length[items], np.diff(item_users.indptr))
+        return weigh(item_users.data, lengths, self.statistics.idf[item_users.indices], k1=k1, b=b)
+
+    def _candidates(self, item_row: int, k1: float, b: float) -> Rows:
+        """The item itself, then by row where its neighbours may come from: from the stored list and from BM25's own
+        item-item neighbours, best first in turn, as far as MOST_PLAYS goes."""
+        stored = np.asarray(self.artifacts.neighbours("als")[item_row])
+        self.artifacts.check_rows(stored)
+        by_score = self._item_item(item_row, k1, b)
+        length = max(len(stored), len(by_score))
+        in_turn = np.full((length, 2), -1)
+        in_turn[: len(stored), 0], in_turn[: len(by_score), 1] = stored, by_score
+        rows, first = np.unique(in_turn.ravel(), return_index=True)
+        rows = rows[np.argsort(first)]
+        rows = np.concatenate([[item_row], rows[(rows >= 0) & (rows != item_row)]])
+        plays = np.cumsum(np.diff(self._item_users.indptr)[rows])
+        rows = rows[: max(2, int(np.searchsorted(plays, MOST_PLAYS, side="right")))]
+        return np.concatenate([rows[:1], np.sort(rows[1:])])
+
+    def _item_item(self, item_row: int, k1: float, b: float) -> Rows:
+        """The nearest items by the plain product of BM25 weights, best first, at most FROM_ITEM_ITEM."""
+        own = self._item_users[[item_row]]
+        mine = self._weigh(own, np.array([item_row]), k1, b)
+        theirs = self._user_items[own.indices]
+        idf = np.repeat(self.statistics.idf[own.indices], np.diff(theirs.indptr))
+        weights = weigh(theirs.data, self.statistics.relative_length[theirs.indices], idf, k1=k1, b=b)
+        scores = np.bincount(theirs.indices, weights * np.repeat(mine, np.diff(theirs.indptr)), theirs.shape[1])
+        scores[item_row] = 0
+        count = min(FROM_ITEM_ITEM, len(scores) - 1)
+        top = np.argpartition(-scores, count)[:count]
+        top = top[scores[top] > 0]
+        return top[np.argsort(-scores[top], kind="stable")]
+
+    def _result(
+        self, mode: Mode, item_row: int, n: int, baseline: Lists, new: Lists, *, k1: float, b: float, start: float,
+        computed: str, iterations: int, clipped: int, weights: int,
+    ) -> WhatIf:  # fmt: skip
+        titles = {BASELINE: setting(self.params.k1, self.params.b), WHATIF: setting(k1, b)}
+        view = compare_lists(self.artifacts.catalogue, item_row, {BASELINE: baseline, WHATIF: new}, n=n, titles=titles)
+        return WhatIf(
+            mode=mode, view=view, k1=k1, b=b, baseline_k1=self.params.k1, baseline_b=self.params.b,
+            seconds=time.perf_counter() - start, computed=computed, iterations=iterations, clipped=clipped,
+            weights=weights,
+        )  # fmt: skip
+
+
+def headline(found: WhatIf) -> str:
+    """What to make of it, in one or two sentences."""
+    view = found.view
+    words = f"{view.name}: with {view.titles[WHATIF]}, {view.n_shared} of {view.length} neighbours stay."
+    floors = [view.noise_floor[name] for name in (BASELINE, WHATIF)]
+    if floors[0] is None or floors[1] is None:
+        return f"{words} How much of that is noise is not known: this set was built with one replicate."
+    own = [f"{floor * view.length:.0f}" for floor in floors if floor is not None]
+    return (
+        f"{words} Re-run with other seeds, {view.titles[BASELINE]} keeps {own[0]} of {view.length} "
+        f"and {view.titles[WHATIF]} {own[1]}: {MEANINGS[view.verdict]}"
+    )
+
+
+def setting(k1: float, b: float) -> str:
+    """K1 and B as people read them."""
+    return f"K1 {k1:g}, B {b:g}"
+
+
+def _cosines(factors: npt.NDArray[np.float32], item_row: int) -> npt.NDArray[np.float32]:
+    """Cosines of all rows with one of them, (n_items,); 0 for rows of zeros."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", factors, factors))
+    scale = lengths * lengths[item_row]
+    products = factors @ factors[item_row]
+    result = np.zeros(len(factors), np.float32)
+    np.divide(products, scale, out=result, where=scale > 0)
+    return result
+
+
+def _ranked(rows: Rows, cosines: npt.NDArray[np.float32], n: int) -> Lists:
+    """The nearest of `rows` by each fit, by both halves of the fits and by all; cosines (n_fits, n_rows)."""
+    count = len(cosines)
+    halves = [cosines[: count // 2], cosines[count // 2 :]] if count > 1 else []
+    by_all = [cosines.mean(axis=0), *(half.mean(axis=0) for half in halves), *(cosines if halves else ())]
+    columns, values = top_columns(np.stack(by_all), min(n, len(rows)))
+    missing = (0, 0), (0, max(0, n - len(rows)))
+    lists = np.pad(rows[columns].astype(np.int32), missing, constant_values=-1)[:, None]
+    similarities = np.pad(values[:1].astype(np.float32), missing)
+    return Lists(lists[0], similarities, replicates=list(lists[3:]), halves=list(lists[1:3]))
