@@ -35,6 +35,7 @@ from recsys.steps import (
     replicate_depth,
     summary_n,
 )
+from recsys.whatif.trust import measure_trust, trust_steps
 
 LARGE_FROM = 5_000_000  # (listener, item) pairs
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "implicit", "gensim", "pynndescent")
@@ -103,10 +104,15 @@ def build(reader: str, source: Path, out: Path, config: BuildConfig, progress: P
                 ),
                 checks=check(interactions.user_items.shape, als_fits, vectors, models),
                 warnings=_warnings(interactions, entries),
-                timings=stages.seconds,
+                timings={},
                 files=writer.files,
             )
-        build_id = writer.publish(manifest)
+        if config.measure_whatif:
+            unpublished = ArtifactSet(writer.folder, manifest)
+            with stages("whatif", "measuring how far quick what-ifs reach", trust_steps(unpublished)):
+                trust = measure_trust(unpublished, n, stages.progress.advance)
+            manifest = manifest.model_copy(update={"whatif": trust})
+        build_id = writer.publish(manifest.model_copy(update={"timings": stages.seconds}))
     return ArtifactSet.open(out / build_id)
 
 

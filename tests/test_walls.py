@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "analysis": {"artifacts", "models", "interactions", "errors", "config"},
     "steps": {"analysis", "artifacts", "models", "interactions", "errors", "config"},
     "whatif": {"artifacts", "analysis", "models", "interactions", "errors", "config"},
-    "pipeline": {"steps", "analysis", "artifacts", "models", "interactions", "errors", "config"},
+    "pipeline": {"steps", "whatif", "analysis", "artifacts", "models", "interactions", "errors", "config"},
     "tuning": {"steps", "analysis", "artifacts", "models", "interactions", "errors", "config"},
     "ui": {"analysis", "whatif", "artifacts", "models", "interactions", "errors", "config"},
     "pages": {"ui", "analysis", "whatif", "artifacts"},

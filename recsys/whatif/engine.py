@@ -215,38 +215,56 @@ class WhatIfEngine:
         ParameterError : K1, B, n, the row or iterations outside their limits, or a fit does not converge.
         """
         start = time.perf_counter()
-        if not 1 <= iterations <= 1000:
-            raise ParameterError(f"iterations is {iterations}; it must be between 1 and 1,000")
         baseline = stored_lists(self.artifacts, "als", item_row, n=n)
-        weights = bm25_weights(self._user_items, k1=k1, b=b, statistics=self.statistics)
-        params = self.params.model_copy(update={"k1": k1, "b": b, "iterations": iterations})
         others = np.delete(np.arange(self._item_users.shape[0]), item_row)
         cosines = np.stack([_cosines(factors, item_row) for factors in self._item_factors])
-        done, total = 0, iterations * len(cosines)
-        telling = threading.Lock()
+        count, clipped = len(cosines), 0
 
-        def result() -> WhatIf:
-            new = _ranked(others, cosines[:, others], n)
-            words = f"{done} of {total} iterations from the stored factors, everything trained on"
+        def result(done: int) -> WhatIf:
             return self._result(
-                "refine", item_row, n, baseline, new, k1=k1, b=b, start=start, computed=words,
-                iterations=done // len(cosines), clipped=weights.clipped, weights=weights.user_items.nnz,
+                "refine", item_row, n, baseline, _ranked(others, cosines[:, others], n), k1=k1, b=b, start=start,
+                computed=f"{done} of {iterations * count} iterations from the stored factors, everything trained on",
+                iterations=done // count, clipped=clipped, weights=self._user_items.nnz,
             )  # fmt: skip
 
-        def train(replicate: int) -> None:
+        def told(replicate: int, fit: AlsFit, done: int) -> None:
+            nonlocal clipped
+            cosines[replicate], clipped = _cosines(fit.item_factors, item_row), fit.clipped_weights
+            if on_iteration:
+                on_iteration(done, iterations * count, lambda: result(done))
+
+        self.trained_on(k1=k1, b=b, iterations=iterations, on_iteration=told)
+        return result(iterations * count)
+
+    def trained_on(
+        self, *, k1: float, b: float, iterations: int, on_iteration: Callable[[int, AlsFit, int], object]
+    ) -> list[AlsFit]:
+        """All fits after some more iterations from the factors they have, with the new weights.
+
+        on_iteration : told which fit has done one, its factors (which the next one changes in place), and how many
+            iterations of all fits are done.
+
+        Raises
+        ------
+        ParameterError : K1, B or iterations outside their limits, or a fit does not converge.
+        """
+        if not 1 <= iterations <= 1000:
+            raise ParameterError(f"iterations is {iterations}; it must be between 1 and 1,000")
+        weights = bm25_weights(self._user_items, k1=k1, b=b, statistics=self.statistics)
+        params = self.params.model_copy(update={"k1": k1, "b": b, "iterations": iterations})
+        done, telling = 0, threading.Lock()
+
+        def train(replicate: int) -> AlsFit:
             def told(fit: AlsFit) -> None:
                 nonlocal done
                 with telling:
-                    cosines[replicate] = _cosines(fit.item_factors, item_row)
                     done += 1
-                    if on_iteration:
-                        on_iteration(done, total, result)
+                    on_iteration(replicate, fit, done)
 
             begin = AlsFit(self._item_factors[replicate], self._user_factors[replicate], 0)
-            go_on(begin, weights, params, told, threads=1 if len(cosines) > 1 else 0)
+            return go_on(begin, weights, params, told, threads=self._threads)
 
-        self._each(train, range(len(cosines)))
-        return result()
+        return self._each(train, range(len(self._item_factors)))
 
     def full(
         self, item_row: int, *, k1: float, b: float, n: int, on_iteration: OnStep | None = None
@@ -261,37 +279,43 @@ class WhatIfEngine:
         ParameterError : K1, B, n or the row outside their limits, or a fit does not converge.
         """
         start = time.perf_counter()
-        check_bm25(k1, b)
         baseline = stored_lists(self.artifacts, "als", item_row, n=n)
+        fits = self.fitted(k1=k1, b=b, on_iteration=on_iteration)
+        new = lists_by(fits, item_row, n)
+        words = f"{len(fits)} fits of {self.params.iterations} iterations from random factors and other seeds"
+        found = self._result(
+            "full", item_row, n, baseline, new, k1=k1, b=b, start=start, computed=words,
+            iterations=self.params.iterations, clipped=fits[0].clipped_weights, weights=self._user_items.nnz,
+        )  # fmt: skip
+        return found, fits
+
+    def fitted(self, *, k1: float, b: float, on_iteration: OnStep | None = None) -> list[AlsFit]:
+        """As many fits as the baseline has, from random factors and other seeds; parameters and errors as of `full`."""
+        check_bm25(k1, b)
         params = self.params.model_copy(update={"k1": k1, "b": b})
         count = len(self._item_factors)
-        done, total = 0, count * params.iterations
-        telling = threading.Lock()
+        done, telling = 0, threading.Lock()
 
         def told() -> None:
             nonlocal done
             with telling:
                 done += 1
                 if on_iteration:
-                    on_iteration(done, total)
+                    on_iteration(done, count * params.iterations)
 
         def fit(seed: np.random.SeedSequence) -> AlsFit:
-            rng = np.random.default_rng(seed)
-            return als.fit(self._user_items, params, rng, told, threads=1 if count > 1 else 0)
+            return als.fit(self._user_items, params, np.random.default_rng(seed), told, threads=self._threads)
 
         # Not the baseline's seeds: what a seed alone would change must not be hidden.
-        fits = self._each(fit, np.random.SeedSequence([self.artifacts.manifest.seed, SEEDS_OF_WHAT_IFS]).spawn(count))
-        others = np.delete(np.arange(self._item_users.shape[0]), item_row)
-        cosines = np.stack([_cosines(each.item_factors, item_row)[others] for each in fits])
-        found = self._result(
-            "full", item_row, n, baseline, _ranked(others, cosines, n), k1=k1, b=b, start=start,
-            computed=f"{count} fits of {params.iterations} iterations from random factors and other seeds",
-            iterations=params.iterations, clipped=fits[0].clipped_weights, weights=self._user_items.nnz,
-        )  # fmt: skip
-        return found, fits
+        seeds = np.random.SeedSequence([self.artifacts.manifest.seed, SEEDS_OF_WHAT_IFS])
+        return self._each(fit, seeds.spawn(count))
+
+    @property
+    def _threads(self) -> int:
+        """Of one fit; two are trained at a time: as fast as one with two threads, and steadier beside other work."""
+        return 1 if len(self._item_factors) > 1 else 0
 
     def _each(self, task: Callable[[Any], Any], over: Sequence[Any]) -> list[Any]:
-        """Two fits at a time with one thread each: as fast as one at a time with two, and steadier beside others."""
         with ThreadPoolExecutor(min(os.cpu_count() or 1, len(over))) as pool:
             return list(pool.map(task, over))
 
@@ -355,6 +379,13 @@ def headline(found: WhatIf) -> str:
         f"{words} Re-run with other seeds, {view.titles[BASELINE]} keeps {own[0]} of {view.length} "
         f"and {view.titles[WHATIF]} {own[1]}: {MEANINGS[view.verdict]}"
     )
+
+
+def lists_by(fits: Sequence[AlsFit], item_row: int, n: int) -> Lists:
+    """One item's neighbours over the whole catalogue by some fits."""
+    others = np.delete(np.arange(len(fits[0].item_factors)), item_row)
+    cosines = np.stack([_cosines(fit.item_factors, item_row)[others] for fit in fits])
+    return _ranked(others, cosines, n)
 
 
 def setting(k1: float, b: float) -> str:
