@@ -61,7 +61,7 @@ def holdout(user_items: sp.csr_matrix, rng: np.random.Generator, *, share: float
     held = np.diff(user_items.indptr)
     wanted = np.where(held > 1, np.clip(np.rint(share * held), 1, np.maximum(held - 1, 1)), 0)
     user = np.repeat(np.arange(len(held)), held)
-    # A listener's entries stay where they are when all are sorted by listener first: the places change, within.
+    # Sorting by listener first shuffles entries among a listener's own places only.
     order = np.lexsort((rng.random(user_items.nnz), user))
     chosen = np.empty(user_items.nnz, bool)
     chosen[order] = np.arange(user_items.nnz) - user_items.indptr[user] < wanted[user]
@@ -105,11 +105,12 @@ def recommendations(
     step = max(1, BLOCK_CELLS // shape[1])
     for start in range(0, shape[0], step):
         rows = slice(start, start + step)
-        scores = user_factors[rows] @ item_factors.T
-        own = known[rows]
-        scores[np.repeat(np.arange(len(scores)), np.diff(own.indptr)), own.indices] = -np.inf
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = user_factors[rows] @ item_factors.T
         # Factors may be finite and their products not: inf − inf says nothing in favour of an item.
         scores[np.isnan(scores)] = -np.inf
+        own = known[rows]
+        scores[np.repeat(np.arange(len(scores)), np.diff(own.indptr)), own.indices] = -np.inf
         best, values = top_columns(scores, found)
         result[rows, :found] = np.where(values > -np.inf, best, -1)
     return result

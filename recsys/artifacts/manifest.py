@@ -95,9 +95,10 @@ class ModelEntry(_Strict):
 class Scenario(_Strict):
     """Where a build came from that is another build with other BM25 parameters.
 
-    base_set, base_build : name and fingerprint of the set it was made from.
+    name : for people. base_set, base_build : name and fingerprint of the set it was made from.
     """
 
+    name: str
     base_set: str
     base_build: Digest
 

@@ -29,10 +29,17 @@ from recsys.interactions.log import Queues
 
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
+BETWEEN = "--"  # between the names of a set and of a scenario that is kept beside it
 BUILDING = ".building-"
+TUNING = ".tuning-"
 MAX_MANIFEST_BYTES = 16 << 20
 _BUILD_ID = re.compile(r"[0-9a-f]{12}(-[0-9a-f]{8})?\Z")
+_TUNING_ID = re.compile(re.escape(TUNING) + r"[0-9a-f]{12}\Z")
 _DTYPES = {"float32", "int32", "int64"}
+TUNING_COLUMNS = (
+    "k1", "b", "ndcg", "ndcg_low", "ndcg_high", "recall", "recall_low", "recall_high", "behind", "behind_low",
+    "behind_high", "best_region", "noise_floor", "coverage", "popularity", "tag_share", "clipped", "seconds", "reason",
+)  # fmt: skip
 
 Array = npt.NDArray[Any]
 
@@ -246,6 +253,20 @@ class ArtifactSet:
         return table
 
     @cached_property
+    def tuning(self) -> pd.DataFrame | None:
+        """tuning.parquet: one row a measured K1 and B, see `recsys.tuning.tune`; None where nothing was measured."""
+        if "tuning.parquet" not in self.manifest.files:
+            return None
+        table = self._table("tuning")
+        missing = [name for name in TUNING_COLUMNS if name not in table]
+        if missing:
+            raise DamagedArtifacts(
+                f"{self.folder / 'tuning.parquet'} has no column {', '.join(missing)}; measure the grid again with: "
+                f"python -m recsys tune {self.folder.parent}"
+            )
+        return table
+
+    @cached_property
     def user_items(self) -> sp.csr_matrix:
         """Play counts, CSR float32 (n_users, n_items)."""
         parts = tuple(self.array(f"user_items.{part}") for part in ("data", "indices", "indptr"))
@@ -435,7 +456,8 @@ def _is_sound(folder: Path) -> bool:
 
 
 def _ours(path: Path) -> bool:
-    return path.name == CURRENT or path.name.startswith(BUILDING) or bool(_BUILD_ID.match(path.name))
+    name = path.name
+    return name == CURRENT or name.startswith(BUILDING) or bool(_BUILD_ID.match(name) or _TUNING_ID.match(name))
 
 
 def _flush(descriptor: int) -> None:

@@ -6,6 +6,7 @@ from math import isnan
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -81,13 +82,12 @@ def _print_tuning(tuned: ArtifactSet) -> None:
     if how is None:
         return
     used = tuned.manifest.models["als"].params
-    own = (used["k1"], used["b"])
+    own = (used.get("k1"), used.get("b"))
     best = max((point for point in points if point["ndcg"] is not None), key=lambda point: point["ndcg"])
-    table = Table()
-    for column in (
-        "K1", "B", f"nDCG@{how.n}", f"Recall@{how.n}", "noise floor", "coverage", "popularity", "tag share",
-    ):  # fmt: skip
-        table.add_column(column, justify="right")
+    # Without lines between columns, so that it fits a terminal of 80.
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for column in ("K1", "B", f"nDCG@{how.n}", "noise\nfloor", "coverage", "popularity", "tag\nshare"):
+        table.add_column(column, justify="right", no_wrap=True)
     table.add_column("")
     for point in points:
         marks = {
@@ -98,7 +98,7 @@ def _print_tuning(tuned: ArtifactSet) -> None:
         }
         popularity = point["popularity"]
         table.add_row(
-            f"{point['k1']:g}", f"{point['b']:g}", _interval(point, "ndcg"), _interval(point, "recall"),
+            f"{point['k1']:g}", f"{point['b']:g}", _ndcg_words(point),
             *(share_words(point[name]) for name in ("noise_floor", "coverage")),
             "not known" if popularity is None else f"{popularity:.1f}", share_words(point["tag_share"]),
             ", ".join(words for words, holds in marks.items() if holds),
@@ -106,12 +106,12 @@ def _print_tuning(tuned: ArtifactSet) -> None:
     out.print(table)
     on_grid = any((point["k1"], point["b"]) == own for point in points)
     facts = [
-        f"nDCG, Recall: means over {how.listeners:,} listeners of whose items {how.held_out:.0%} were kept from the "
+        f"nDCG@{how.n}: mean over {how.listeners:,} listeners of whose items {how.held_out:.0%} were kept from the "
         f"fits; ± half a 95% interval over listeners. {how.replicates} fits at each point",
         "as good: with these listeners and seeds not to be told from the best",
         f"noise floor: what the top {how.n} neighbours of two fits share. coverage: of the catalogue by anybody's top "
         f"{how.n}. popularity: mean percentile of what is recommended",
-        *([] if on_grid else [f"this set was built with K1 {own[0]:g} and B {own[1]:g}, which is not on the grid"]),
+        *([] if on_grid else [f"this set was built with K1 {own[0]} and B {own[1]}, which is not on the grid"]),
         *sorted({point["reason"] for point in points if point["reason"]}),
     ]
     for fact in facts:
@@ -119,6 +119,6 @@ def _print_tuning(tuned: ArtifactSet) -> None:
     out.print(f"\nTo build with the best: python -m recsys build … --k1 {best['k1']:g} --b {best['b']:g}")
 
 
-def _interval(point: dict[str, Any], name: str) -> str:
-    value = point[name]
-    return "not known" if value is None else f"{value:.3f} ± {(point[f'{name}_high'] - point[f'{name}_low']) / 2:.3f}"
+def _ndcg_words(point: dict[str, Any]) -> str:
+    value = point["ndcg"]
+    return "not known" if value is None else f"{value:.3f} ± {(point['ndcg_high'] - point['ndcg_low']) / 2:.3f}"
