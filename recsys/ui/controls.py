@@ -90,6 +90,11 @@ def choose_item(item_id: str, key: str = "item") -> None:
     st.session_state[f"{key}_changed"] = True
 
 
+def item_was_chosen(key: str = "item") -> bool:
+    """Whether another item was chosen since this was last asked; a fragment that says so runs the whole page."""
+    return bool(st.session_state.pop(f"{key}_changed", False))
+
+
 def item_buttons(label: str, artifacts: ArtifactSet, rows: list[int], key: str) -> None:
     """Items to go on with; a click makes one the chosen item. Nothing where there are none."""
     if not rows:
@@ -181,7 +186,7 @@ def _row_in_address(artifacts: ArtifactSet, index: NameIndex, key: str) -> int:
 @st.fragment
 def _search_box(index: NameIndex, artifacts: ArtifactSet, key: str) -> None:
     # Typing reruns this box alone; a choice concerns the whole page.
-    if st.session_state.pop(f"{key}_changed", False):
+    if item_was_chosen(key):
         st.rerun()
     query = st.text_input(
         "Find an item",

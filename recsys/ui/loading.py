@@ -24,7 +24,7 @@ from recsys.analysis.agreement import (
 )
 from recsys.analysis.hubness import Hubness, appearances, hubness
 from recsys.analysis.search import NameIndex
-from recsys.artifacts.store import ArtifactSet, artifact_sets
+from recsys.artifacts.store import BETWEEN, ArtifactSet, artifact_sets
 from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, UnsupportedSchema
 from recsys.ui.controls import as_text, set_picker
 
@@ -52,7 +52,7 @@ def artifacts_or_stop() -> ArtifactSet:
     """
     _enter_through_app()
     root = artifacts_root()
-    sets = {path.name: path for path in sorted(artifact_sets(root), key=lambda path: (-_switched(path), path.name))}
+    sets = {path.name: path for path in sorted(artifact_sets(root), key=_offered)}
     if not sets:
         st.header("No artifact set yet")
         st.write(f"Nothing to show in `{root}`. Build a set from listening data, then reload this page:")
@@ -176,6 +176,16 @@ def _opened(folder: str) -> ArtifactSet:
     return artifacts
 
 
+def opened_set(path: Path) -> ArtifactSet:
+    """The build in use of an artifact set, opened once for all sessions.
+
+    Raises
+    ------
+    ArtifactError : it cannot be opened.
+    """
+    return _opened(str(ArtifactSet.folder_in_use(path)))
+
+
 def _session_build(name: str, path: Path) -> ArtifactSet:
     """The build of this set that the session has open, else the one in use now."""
     in_use = ArtifactSet.folder_in_use(path)
@@ -222,9 +232,11 @@ def _explain(name: str, error: ArtifactError) -> None:
     st.code(f"python -m recsys verify {shlex.quote(str(path))}", language="shell")
 
 
-def _switched(path: Path) -> float:
-    """When the set was last built, seconds since 1970; newest first is the order in which sets are offered."""
+def _offered(path: Path) -> tuple[bool, float, str]:
+    """The order in which sets are offered: the newest first, scenarios after all others."""
     try:
-        return max((path / file).stat().st_mtime for file in ("CURRENT", "manifest.json") if (path / file).exists())
-    except (OSError, ValueError):
-        return 0.0
+        files = [path / file for file in ("CURRENT", "manifest.json")]
+        switched = max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
+    except OSError:
+        switched = 0.0
+    return BETWEEN in path.name, -switched, path.name

@@ -13,7 +13,15 @@ import streamlit as st
 from recsys.analysis.side_by_side import EVERY_POPULARITY, MEANINGS, SideBySide, headline
 from recsys.ui.controls import choose_item
 
-HINTS = {"als": "who likes what", "word2vec": "what is played together"}
+HINTS = {
+    "als": "who likes what",
+    "word2vec": "what is played together",
+    "baseline": "as this set was built",
+    "whatif": "as asked",
+}
+# By list: how it is drawn, what a shared item is marked with, and one that the other list does not have.
+SIDES = {"baseline": "baseline", "whatif": "first"}
+MARKS = {"baseline": ("stays, {there} now", "left"), "whatif": ("was {there}", "entered")}
 COLUMNS = (
     ("rank", "#", "Rank in this list"),
     ("name", "name", "Click a name to see its neighbours"),
@@ -28,6 +36,11 @@ RBO_HELP = "Rank-biased overlap, p = 0.9: agreement that counts the top ranks mo
 
 def agreement_header(view: SideBySide) -> None:
     """What to make of the two lists, in words and as bars: overlap against each model's overlap with itself."""
+    verdict_strip(view, headline(view), MEANINGS[view.verdict])
+
+
+def verdict_strip(view: SideBySide, words: str, meaning: str) -> None:
+    """Words that say what to make of two lists, what they mean in bold, and the overlaps as bars."""
     bars = "".join(
         f'<span class="bar {bar["place"]}"><span class="label">{escape(bar["label"])}</span>'
         f'<span class="track"><span class="fill" style="width:{100 * bar["share"]:.0f}%"></span></span>'
@@ -37,9 +50,8 @@ def agreement_header(view: SideBySide) -> None:
     if view.rbo is not None:
         bars += f'<span class="rbo" title="{RBO_HELP}">RBO {view.rbo:.2f}</span>'
     name = escape(view.name)
-    words = escape(headline(view)).replace(name, f"<bdi>{name}</bdi>", 1)
-    meaning = escape(MEANINGS[view.verdict])
-    words = words.replace(meaning, f"<strong>{meaning}</strong>")
+    words = escape(words).replace(name, f"<bdi>{name}</bdi>", 1)
+    words = words.replace(escape(meaning), f"<strong>{escape(meaning)}</strong>")
     st.html(f'<div class="verdict"><p>{words}</p><div>{bars}</div></div>')
 
 
@@ -47,9 +59,10 @@ def overlap_bars(view: SideBySide) -> list[dict[str, Any]]:
     """What the models share and what each shares with itself: label, share in [0, 1], the same in words, and place."""
     if view.overlap is None:
         return []
-    shares = [("between the models", view.overlap, "both")] + [
-        (f"{view.titles[model]} with itself", floor, place)
-        for (model, floor), place in zip(view.noise_floor.items(), ("first", "second"), strict=True)
+    between = "before and after" if "whatif" in view.lists else "between the models"
+    shares = [(between, view.overlap, "both")] + [
+        (f"{view.titles[model]} with itself", floor, _side(view, model))
+        for model, floor in view.noise_floor.items()
         if floor is not None
     ]
     return [
@@ -71,20 +84,14 @@ def ranked_lists(view: SideBySide, key: str = "lists") -> None:
 
 def lists_data(view: SideBySide) -> dict[str, Any]:
     """Both lists in the words that are shown, and which ranks of the two hold the same item."""
-    (first, left), (second, right) = view.lists.items()
-    rank_in = {model: dict(zip(table["item_row"], table["rank"], strict=True)) for model, table in view.lists.items()}
+    left = next(iter(view.lists.values()))
     return {
         "item": view.item_id,
-        "length": max(len(left), len(right)),
+        "length": view.length,
         "pairs": [
-            [int(row["rank"]), int(rank_in[second][row["item_row"]])]
-            for row in left.to_dict("records")
-            if row["item_row"] in rank_in[second]
+            [int(row["rank"]), int(row["rank"] - row["move"])] for row in left.to_dict("records") if row["shared"]
         ],
-        "lists": [
-            _one_list(view, model, table, rank_in[other], other, side)
-            for model, table, other, side in ((first, left, second, "first"), (second, right, first, "second"))
-        ],
+        "lists": [_one_list(view, model, table) for model, table in view.lists.items()],
     }
 
 
@@ -103,11 +110,10 @@ def _component() -> Any:
     )
 
 
-def _one_list(
-    view: SideBySide, model: str, table: pd.DataFrame, rank_there: dict[int, int], other: str, side: str
-) -> dict[str, Any]:
+def _one_list(view: SideBySide, model: str, table: pd.DataFrame) -> dict[str, Any]:
+    in_both, in_one = MARKS.get(model, ("both, {there} there", "only {title}"))
     return {
-        "side": side,
+        "side": _side(view, model),
         "title": view.titles[model],
         "hint": HINTS.get(model, ""),
         "empty": f"{view.titles[model]} has no vector for {view.name}: it was never trained on it."
@@ -120,9 +126,9 @@ def _one_list(
                 "name": row["name"],
                 "shared": bool(row["shared"]),
                 "rank": str(row["rank"]),
-                "where": f"both, {_ordinal(rank_there[row['item_row']])} there"
+                "where": in_both.format(there=_ordinal(int(row["rank"] - row["move"])))
                 if row["shared"]
-                else f"only {view.titles[model]}",
+                else in_one.format(title=view.titles[model]),
                 "similarity": f"{row['similarity']:.2f}",
                 "stability": _dots(row["stability"], view.n_replicates[model]),
                 "stability_help": _stability_words(row["stability"], view.n_replicates[model], view.n),
@@ -132,6 +138,11 @@ def _one_list(
             for row in table.to_dict("records")
         ],
     }
+
+
+def _side(view: SideBySide, model: str) -> str:
+    """How a list is drawn: in which colour, with which sign before its title."""
+    return SIDES.get(model, ("first", "second")[list(view.lists).index(model)])
 
 
 def _dots(stability: float, n_replicates: int) -> str:

@@ -390,7 +390,7 @@ def lists_by(fits: Sequence[AlsFit], item_row: int, n: int) -> Lists:
 
 def setting(k1: float, b: float) -> str:
     """K1 and B as people read them."""
-    return f"K1 {k1:g}, B {b:g}"
+    return f"K1 {k1:,.0f}, B {b:g}" if k1 >= 10_000 else f"K1 {k1:g}, B {b:g}"
 
 
 def _cosines(factors: npt.NDArray[np.float32], item_row: int) -> npt.NDArray[np.float32]:

@@ -11,6 +11,7 @@ from recsys.artifacts.store import ArtifactSet
 
 ROOT = Path(__file__).resolve().parents[2]
 Open = Callable[..., AppTest]
+Catalogue = list[tuple[str, str]]
 
 
 @pytest.fixture(autouse=True)

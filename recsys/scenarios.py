@@ -1,0 +1,151 @@
+"""Scenarios: full fits with another K1 and B, kept beside the artifact set they were made from.
+
+A scenario is an artifact set like any other, in a folder of its own: all pages and commands take it. It shares with its
+base, as links where the disk allows it, whatever K1 and B do not touch: catalogue, log and Word2vec.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from recsys.artifacts.manifest import Manifest, Scenario
+from recsys.artifacts.store import BETWEEN, ArtifactSet, ArtifactWriter, artifact_sets
+from recsys.config import BuildConfig
+from recsys.errors import ArtifactError, ParameterError
+from recsys.models.als import AlsFit
+from recsys.models.vectors import ItemVectors
+from recsys.steps import (
+    KeptModel,
+    Progress,
+    Silence,
+    Stages,
+    check,
+    clipped_note,
+    keep_agreement,
+    keep_als_factors,
+    keep_model,
+    mean_over_known,
+)
+
+MOST_SCENARIOS = 20
+LONGEST_NAME = 40
+
+
+def keep_scenario(
+    base: ArtifactSet,
+    base_path: Path,
+    name: str,
+    fits: Sequence[AlsFit],
+    *,
+    k1: float,
+    b: float,
+    progress: Progress | None = None,
+) -> Path:
+    """Keep full fits as a scenario of the artifact set at `base_path`; the folder it is in.
+
+    Parameters
+    ----------
+    base : the build that the fits were made from.
+    name : for people; its letters, digits and points make the folder's name.
+    fits : as many as the base has replicates.
+
+    Raises
+    ------
+    ParameterError : the name says nothing, or there are MOST_SCENARIOS already.
+    ArtifactError : a scenario of that name exists, or the folder cannot be written to.
+    """
+    manifest = base.manifest
+    others = scenarios_of(base_path)
+    if len(others) >= MOST_SCENARIOS:
+        raise ParameterError(f"{base_path.name} has {len(others)} scenarios, the most there can be; delete one first")
+    base_set = manifest.scenario.base_set if manifest.scenario else base_path.name
+    out = base_path.parent / f"{base_set}{BETWEEN}{_slug(name)}"
+    if out.exists():
+        raise ArtifactError(f"there is a scenario {out.name} already; choose another name, or delete it first")
+    stages = Stages(progress or Silence())
+    n_items = manifest.counts.items
+    params = {**manifest.models["als"].params, "k1": k1, "b": b}
+    config = BuildConfig.model_validate({**manifest.config, "als": {**manifest.config["als"], "k1": k1, "b": b}})
+    with ArtifactWriter(out) as writer:
+        writer.adopt(base, but=lambda file: file.startswith("als/") or file in ("agreement.parquet", "tuning.parquet"))
+        vectors = ItemVectors.consensus([fit.item_factors for fit in fits])
+        keep_als_factors(writer, fits)
+        models = {
+            model: keep_model("als", vectors, params, base.catalogue, config, writer, stages)
+            if model == "als"
+            else _kept(base, model)
+            for model in base.model_names
+        }
+        agreement = keep_agreement(dict(list(models.items())[:2]), manifest.agreement_n, writer, stages)
+        notes = clipped_note(fits, manifest.counts.interactions)
+        als = models["als"].entry.model_copy(update={"notes": notes})
+        document = manifest.as_document() | {
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "config": config.model_dump(),
+            "models": {model: kept.entry.model_dump() for model, kept in models.items()} | {"als": als.model_dump()},
+            "agreement": mean_over_known(
+                agreement["overlap"].to_numpy(np.float64), base.catalogue["listeners"].to_numpy()
+            ),
+            "checks": check((manifest.counts.listeners, n_items), fits, {"als": vectors}, {"als": models["als"]}),
+            "timings": stages.seconds,
+            "files": {file: entry.model_dump() for file, entry in writer.files.items()},
+            "scenario": Scenario(name=name.strip(), base_set=base_set, base_build=base.fingerprint).model_dump(),
+        }
+        # What was measured of the base's own setting says nothing of this one.
+        kept = {key: value for key, value in document.items() if key not in ("tuning", "whatif")}
+        writer.publish(Manifest.model_validate(kept))
+    return out
+
+
+def scenarios_of(base_path: Path) -> dict[str, Path]:
+    """Scenarios of an artifact set, by their names; of a scenario those of its base."""
+    own = _scenario(base_path)
+    base_name = own.base_set if own else base_path.name
+    found = {}
+    for path in artifact_sets(base_path.parent):
+        scenario = _scenario(path) if path.name.startswith(f"{base_name}{BETWEEN}") else None
+        if scenario is not None and scenario.base_set == base_name:
+            found[scenario.name] = path
+    return found
+
+
+def delete_scenario(path: Path) -> None:
+    """Remove a scenario from the disk; pages that have it open keep what they see until they are left.
+
+    Raises
+    ------
+    ParameterError : what is there is no scenario; artifact sets that were built are not deleted from here.
+    """
+    if _scenario(path) is None:
+        raise ParameterError(f"{path} is not a scenario; delete artifact sets by hand")
+    shutil.rmtree(path)
+
+
+def _scenario(path: Path) -> Scenario | None:
+    try:
+        return ArtifactSet.open(path).manifest.scenario
+    except ArtifactError:
+        return None
+
+
+def _kept(base: ArtifactSet, model: str) -> KeptModel:
+    return KeptModel(
+        entry=base.manifest.models[model],
+        neighbours=base.neighbours(model),
+        similarities=base.similarities(model),
+        replicates=base.replicate_neighbours(model),
+        halves=base.half_neighbours(model),
+    )
+
+
+def _slug(name: str) -> str:
+    slug = re.sub(r"[^a-z0-9.]+", "-", name.casefold()).strip("-.")[:LONGEST_NAME].strip("-.")
+    if not slug:
+        raise ParameterError(f"{name[:60]!r} names no scenario; use letters or digits")
+    return slug

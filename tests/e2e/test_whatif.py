@@ -1,0 +1,125 @@
+"""The BM25 what-if page in a real browser, on a copy of the demo."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from recsys.artifacts.store import ArtifactSet
+from recsys.whatif.engine import WhatIfEngine
+from tests.e2e.conftest import address_of, settled
+from tests.e2e.server import ROOT, running_app
+
+Visit = Callable[..., Page]
+ITEM = "s000000"
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(ROOT / "artifacts" / "demo", tmp_path_factory.mktemp("sets") / "demo"))
+
+
+@pytest.fixture(scope="module")
+def whatif_app(copied: Path) -> Iterator[str]:
+    """The app on a copy of the demo: scenarios are written beside it."""
+    with running_app(copied.parent) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def engine(copied: Path) -> WhatIfEngine:
+    return WhatIfEngine(ArtifactSet.open(copied))
+
+
+def expected(engine: WhatIfEngine, k1: float, b: float) -> list[str]:
+    row = engine.artifacts.catalogue["item_id"].tolist().index(ITEM)
+    return list(engine.preview(row, k1=k1, b=b, n=10).view.lists["whatif"]["name"])
+
+
+def new_list(page: Page) -> Locator:
+    return page.locator("section.first td.name button")
+
+
+def test_twenty_quick_moves_end_at_the_last_value(whatif_app: str, visit: Visit, engine: WhatIfEngine) -> None:
+    page = visit(f"{whatif_app}/whatif?set=demo&item={ITEM}&k1=0.01&b=0.5")
+    expect(new_list(page)).to_have_text(expected(engine, 0.01, 0.5))
+    slider = page.locator(".st-key-k1_slider").get_by_role("slider")
+    slider.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowRight", delay=15)
+    page.wait_for_timeout(1500)  # the slider waits a moment before it tells the server
+    settled(page)
+    last = slider.get_attribute("aria-valuetext")
+    assert last == "1"  # twenty steps of ten a decade
+    assert address_of(page, "k1") == last
+    expect(page.locator(".st-key-k1_field input")).to_have_attribute("placeholder", last)
+    expect(new_list(page)).to_have_text(expected(engine, float(last), 0.5))
+    # Nothing goes on: what stands there stays.
+    page.wait_for_timeout(700)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    expect(new_list(page)).to_have_text(expected(engine, float(last), 0.5))
+
+
+def test_a_refine_shows_its_progress_can_be_stopped_and_is_left_behind_by_moving_on(
+    whatif_app: str, visit: Visit, engine: WhatIfEngine
+) -> None:
+    page = visit(f"{whatif_app}/whatif?set=demo&item={ITEM}&k1=100&b=0.8")
+    page.get_by_role("button", name="Refine").click()
+    expect(page.get_by_text("Refined,", exact=False)).to_be_visible(timeout=30_000)
+    assert page.get_by_test_id("stProgress").count() == 0
+    slider = page.locator(".st-key-b_slider").get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_text("Preview,", exact=False)).to_be_visible()
+    settled(page)
+    assert address_of(page, "b") == "0.75"
+    expect(new_list(page)).to_have_text(expected(engine, 100, 0.75))
+
+
+def test_a_full_fit_becomes_a_scenario_that_can_be_opened_by_link_and_deleted(
+    whatif_app: str, visit: Visit, copied: Path
+) -> None:
+    page = visit(f"{whatif_app}/whatif?set=demo&item={ITEM}&k1=100&b=0.8")
+    page.get_by_label("Name of a scenario").fill("Tutorial")
+    page.keyboard.press("Enter")
+    settled(page)
+    page.get_by_role("button", name="Fit in full and keep").click()
+    expect(page.get_by_role("heading", name="Scenarios kept beside this set")).to_be_visible(timeout=60_000)
+    settled(page)
+    folder = copied.parent / "demo--tutorial"
+    assert ArtifactSet.open(folder).manifest.models["als"].params["k1"] == 100
+    page.get_by_role("button", name="Open Tutorial").click()
+    settled(page)
+    assert address_of(page, "set") == "demo--tutorial"
+    expect(page.locator(".st-key-k1_field input")).to_have_attribute("placeholder", "100")
+    again = visit(page.url)
+    expect(again.get_by_text("itself a scenario of", exact=False)).to_be_visible()
+    back = visit(f"{whatif_app}/whatif?set=demo&item={ITEM}")
+    back.get_by_role("button", name="Delete …").click()
+    back.get_by_role("button", name="Delete it").click()
+    expect(back.get_by_role("heading", name="Scenarios kept beside this set")).to_have_count(0)
+    assert not folder.exists()
+
+
+def test_a_click_on_a_neighbour_keeps_the_setting(whatif_app: str, visit: Visit) -> None:
+    page = visit(f"{whatif_app}/whatif?set=demo&item={ITEM}&k1=100&b=0.8")
+    expect(new_list(page)).to_have_count(10)
+    name = new_list(page).nth(1).inner_text()
+    new_list(page).nth(1).click()
+    expect(page.get_by_role("heading", name=re.compile(f"Similar to {re.escape(name)}"))).to_be_visible()
+    settled(page)
+    assert address_of(page, "k1") == "100"
+    page.go_back()
+    expect(page.get_by_role("heading", name="Similar to Radiohead")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_is_wider_than_the_window(whatif_app: str, visit: Visit, width: int) -> None:
+    page = visit(f"{whatif_app}/whatif?set=demo&item={ITEM}&k1=100&b=0.8", width=width)
+    expect(new_list(page)).to_have_count(10)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
