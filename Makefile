@@ -40,9 +40,12 @@ types: $(VENV)/dev
 	$(BIN)/mypy
 
 demo: $(VENV)/run
-	mkdir -p .build
+	rm -rf .build/demo && mkdir -p .build
 	$(BIN)/python -m recsys simulate --listeners 1600 --out .build/demo.parquet
-	$(BIN)/python -m recsys build events --input .build/demo.parquet --config artifacts/demo.toml --out artifacts/demo
+	$(BIN)/python -m recsys build events --input .build/demo.parquet --config artifacts/demo.toml --out .build/demo
+	$(BIN)/python -m recsys tune .build/demo
+	rm -rf artifacts/demo && mkdir artifacts/demo
+	cp -r .build/demo/CURRENT .build/demo/$$(cat .build/demo/CURRENT) artifacts/demo/
 
 pictures: $(VENV)/dev
 	$(BIN)/python -m tests.e2e.take_pictures

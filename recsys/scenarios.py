@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recsys.artifacts.manifest import Manifest, Scenario
+from recsys.artifacts.manifest import Evaluation, Manifest, Scenario
 from recsys.artifacts.store import BETWEEN, ArtifactSet, ArtifactWriter, artifact_sets
 from recsys.config import BuildConfig
 from recsys.errors import ArtifactError, ParameterError
@@ -45,6 +45,7 @@ def keep_scenario(
     *,
     k1: float,
     b: float,
+    evaluation: Evaluation | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Keep full fits as a scenario of the artifact set at `base_path`; the folder it is in.
@@ -53,7 +54,7 @@ def keep_scenario(
     ----------
     base : the build that the fits were made from.
     name : for people; its letters, digits and points make the folder's name.
-    fits : as many as the base has replicates.
+    fits : as many as the base has replicates. evaluation : of this setting against the base's.
 
     Raises
     ------
@@ -95,7 +96,9 @@ def keep_scenario(
             "checks": check((manifest.counts.listeners, n_items), fits, {"als": vectors}, {"als": models["als"]}),
             "timings": stages.seconds,
             "files": {file: entry.model_dump() for file, entry in writer.files.items()},
-            "scenario": Scenario(name=name.strip(), base_set=base_set, base_build=base.fingerprint).model_dump(),
+            "scenario": Scenario(
+                name=name.strip(), base_set=base_set, base_build=base.fingerprint, evaluation=evaluation
+            ).model_dump(),
         }
         # What was measured of the base's own setting says nothing of this one.
         kept = {key: value for key, value in document.items() if key not in ("tuning", "whatif")}

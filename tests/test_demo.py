@@ -36,7 +36,9 @@ def test_demo_is_sound_small_and_marked_as_simulated() -> None:
 def test_make_demo_uses_what_this_test_rebuilds() -> None:
     makefile = (ROOT / "Makefile").read_text()
     assert "simulate --listeners 1600 --out .build/demo.parquet" in makefile
-    assert "build events --input .build/demo.parquet --config artifacts/demo.toml --out artifacts/demo" in makefile
+    assert "build events --input .build/demo.parquet --config artifacts/demo.toml --out .build/demo" in makefile
+    assert "tune .build/demo" in makefile
+    assert ArtifactSet.open(DEMO).tuning is not None
 
 
 def test_rebuilt_demo_has_the_same_listening_data(rebuilt: ArtifactSet) -> None:

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_info
 
-from recsys import tuning
+from recsys.analysis.evaluation import Holdout
 from recsys.analysis.neighbours import exact_neighbours
 from recsys.artifacts.store import TUNING, TUNING_COLUMNS, ArtifactSet, ArtifactWriter, verify
 from recsys.config import BuildConfig
@@ -25,7 +25,12 @@ from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, Par
 from recsys.models import als
 from recsys.models.vectors import unit_rows
 from recsys.pipeline import build
-from recsys.tuning import TuningSettings, best_region, full_grid, tune
+from recsys.steps import Silence
+from recsys.tuning import measure
+from recsys.tuning.grid import full_grid, tune
+from recsys.tuning.measure import TuningSettings
+from recsys.tuning.pair import compare_settings
+from recsys.tuning.region import FloatArray, best_region
 from tests.test_cli import ROOT, run
 
 GRID = full_grid((0.0, 1.2, 100.0), (0.0, 0.8))
@@ -70,9 +75,9 @@ def tuned_once(built_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Ar
 
 
 def figures(artifacts: ArtifactSet) -> pd.DataFrame:
-    """All of the table but how long it took."""
+    """The measured table."""
     assert artifacts.tuning is not None
-    return artifacts.tuning.drop(columns="seconds")
+    return artifacts.tuning
 
 
 def work_folders(path: Path) -> list[Path]:
@@ -104,8 +109,8 @@ def test_the_grid_is_kept_with_a_new_build_of_the_same_set(built_once: Path, tun
 def test_figures_are_those_of_plain_loops_over_the_fits(
     small_set: Path, fits: Fits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts: list[tuning.Holdout] = []
-    monkeypatch.setattr(tuning, "holdout", lambda *a, **b: parts.append(holdout(*a, **b)) or parts[-1])
+    parts: list[Holdout] = []
+    monkeypatch.setattr(measure, "holdout", lambda *a, **b: parts.append(holdout(*a, **b)) or parts[-1])
     holdout = sys.modules["recsys.analysis.evaluation"].holdout
     tuned = tune(small_set, [(1.2, 0.8)], TuningSettings(n=5))
     row = figures(tuned).iloc[0]
@@ -146,9 +151,9 @@ def test_figures_are_those_of_plain_loops_over_the_fits(
 
 def test_no_pair_that_was_held_out_has_a_weight_in_training(small_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights, parts = [], []
-    weigh, hold_out = als.bm25_weights, tuning.holdout
+    weigh, hold_out = als.bm25_weights, measure.holdout
     monkeypatch.setattr(als, "bm25_weights", lambda *a, **b: weights.append(weigh(*a, **b)) or weights[-1])
-    monkeypatch.setattr(tuning, "holdout", lambda *a, **b: parts.append(hold_out(*a, **b)) or parts[-1])
+    monkeypatch.setattr(measure, "holdout", lambda *a, **b: parts.append(hold_out(*a, **b)) or parts[-1])
     tune(small_set, GRID, TuningSettings(replicates=1))
     assert len(weights) == len(GRID)
     (split,) = parts
@@ -187,10 +192,10 @@ def test_points_start_from_the_same_random_factors_and_replicates_do_not(small_s
 def test_only_a_sample_of_listeners_and_items_is_looked_at(
     small_set: Path, tuned_once: ArtifactSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "ITEMS_COMPARED", 20)
+    monkeypatch.setattr(measure, "ITEMS_COMPARED", 20)
     looked_at = []
-    search = tuning.exact_neighbours
-    monkeypatch.setattr(tuning, "exact_neighbours", lambda *a: looked_at.append(a[1]) or search(*a))
+    search = measure.exact_neighbours
+    monkeypatch.setattr(measure, "exact_neighbours", lambda *a: looked_at.append(a[1]) or search(*a))
     tuned = tune(small_set, GRID, TuningSettings(listeners=40))
     assert tuned.manifest.tuning.listeners == 40  # type: ignore[union-attr]
     few, all_ = figures(tuned), figures(tuned_once)
@@ -223,7 +228,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(small_set: Path, tuned_once
 
 
 def test_when_one_point_ends_it_all_the_others_stop_at_their_next_iteration(small_set: Path, fits: Fits) -> None:
-    class Slow(tuning.Silence):
+    class Slow(Silence):
         iterations = 0
 
         def advance(self, amount: float) -> None:
@@ -426,8 +431,8 @@ def test_what_cannot_be_tuned_is_refused(built_once: Path, small_set: Path, monk
     folder = ArtifactSet.open(small_set).folder
     with pytest.raises(ArtifactError, match=f"is a single build.*tune its set: {small_set}"):
         tune(folder, GRID, TuningSettings())
-    hold_out = tuning.holdout
-    monkeypatch.setattr(tuning, "holdout", lambda plays, *a, **b: hold_out(plays[:, :0], *a, **b))
+    hold_out = measure.holdout
+    monkeypatch.setattr(measure, "holdout", lambda plays, *a, **b: hold_out(plays[:, :0], *a, **b))
     with pytest.raises(ArtifactError, match="has 0 listeners with more than one item.*more listening data"):
         tune(small_set, GRID, TuningSettings())
 
@@ -476,7 +481,7 @@ def test_seeds_count_in_the_region_by_hand() -> None:
     assert best_region(values * [[[1], [1 / 3]]]).inside.tolist() == [True, False]
 
 
-def simulated(rng: np.random.Generator, truth: list[float], replicates: int, *, seed_noise: float) -> tuning.FloatArray:
+def simulated(rng: np.random.Generator, truth: list[float], replicates: int, *, seed_noise: float) -> FloatArray:
     """Measurements whose truth is known: what listeners have in common, their taste in settings, fits, and seeds."""
     settings, listeners = len(truth), 400
     return (
@@ -586,3 +591,23 @@ def test_hetrec_finds_better_settings_than_the_tutorials(real_data: Path, tmp_pa
     assert tutorial <= 0.19
     assert better >= 0.25
     assert figures(tuned)["best_region"].tolist() == [True, False]
+
+
+def test_two_settings_are_compared_as_in_a_grid(built_once: Path, tuned_once: ArtifactSet) -> None:
+    base = ArtifactSet.open(built_once)
+    how = tuned_once.manifest.tuning
+    assert how is not None
+    settings = TuningSettings(
+        n=how.n, held_out=how.held_out, listeners=how.listeners, replicates=how.replicates, seed=how.seed
+    )
+    ticks: list[int] = []
+    found = compare_settings(base, (100.0, 0.8), (1.2, 0.8), settings, lambda: ticks.append(1))
+    grid = tuned_once.tuning
+    assert grid is not None
+    ndcg = {(k1, b): value for k1, b, value in zip(grid["k1"], grid["b"], grid["ndcg"], strict=True)}
+    assert (found.ndcg, found.baseline_ndcg) == pytest.approx((ndcg[1.2, 0.8], ndcg[100.0, 0.8]), abs=1e-4)
+    assert found.difference == pytest.approx(found.ndcg - found.baseline_ndcg, abs=2e-4)
+    assert found.difference_low <= found.difference <= found.difference_high
+    assert len(ticks) == 2 * how.replicates * base.manifest.models["als"].params["iterations"]
+    back = compare_settings(base, (1.2, 0.8), (100.0, 0.8), settings)
+    assert (back.difference, back.difference_low) == (-found.difference, -found.difference_high)

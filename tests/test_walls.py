@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "pipeline": {"steps", "whatif", "analysis", "artifacts", "models", "interactions", "errors", "config"},
     "scenarios": {"steps", "artifacts", "models", "interactions", "errors", "config"},
     "tuning": {"steps", "analysis", "artifacts", "models", "interactions", "errors", "config"},
-    "ui": {"scenarios", "analysis", "whatif", "artifacts", "models", "interactions", "errors", "config"},
+    "ui": {"scenarios", "tuning", "analysis", "whatif", "artifacts", "models", "interactions", "errors", "config"},
     "pages": {"ui", "analysis", "whatif", "artifacts"},
     "app": {"ui"},
     "cli": {"pipeline", "tuning", "analysis", "whatif", "artifacts", "models", "interactions", "errors", "config"},

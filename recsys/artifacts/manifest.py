@@ -92,15 +92,35 @@ class ModelEntry(_Strict):
     notes: list[str] = []
 
 
+class Evaluation(_Strict):
+    """How well a setting recommends items that its fits never saw, beside the setting it is compared with.
+
+    n : of nDCG@n. held_out : share of each listener's items kept from training. listeners, replicates : that the means
+    run over. ndcg, baseline_ndcg : means. difference : of the two, and its 95% interval over listeners and seeds.
+    """
+
+    n: int = Field(ge=1)
+    held_out: float = Field(gt=0, lt=1)
+    listeners: int = Field(ge=1)
+    replicates: int = Field(ge=1)
+    ndcg: Share
+    baseline_ndcg: Share
+    difference: float
+    difference_low: float
+    difference_high: float
+
+
 class Scenario(_Strict):
     """Where a build came from that is another build with other BM25 parameters.
 
-    name : for people. base_set, base_build : name and fingerprint of the set it was made from.
+    name : for people. base_set, base_build : name and fingerprint of the set it was made from. evaluation : against
+    that set's own setting; None where it could not be measured.
     """
 
     name: str
     base_set: str
     base_build: Digest
+    evaluation: Evaluation | None = None
 
 
 class Trust(_Strict):
@@ -135,7 +155,6 @@ class Tuning(_Strict):
     listeners: int = Field(ge=1)
     replicates: int = Field(ge=1)
     seed: int = Field(ge=0)
-    seconds: float = Field(ge=0)
 
 
 class Manifest(_Strict):

@@ -38,7 +38,7 @@ _TUNING_ID = re.compile(re.escape(TUNING) + r"[0-9a-f]{12}\Z")
 _DTYPES = {"float32", "int32", "int64"}
 TUNING_COLUMNS = (
     "k1", "b", "ndcg", "ndcg_low", "ndcg_high", "recall", "recall_low", "recall_high", "behind", "behind_low",
-    "behind_high", "best_region", "noise_floor", "coverage", "popularity", "tag_share", "clipped", "seconds", "reason",
+    "behind_high", "best_region", "noise_floor", "coverage", "popularity", "tag_share", "clipped", "reason",
 )  # fmt: skip
 
 Array = npt.NDArray[Any]

@@ -31,8 +31,9 @@ def tune(
     quiet: Annotated[bool, typer.Option("--quiet", help="show no progress")] = False,
 ) -> None:
     """Measure what other K1 and B would give, and keep the grid with the set; goes on where it was stopped."""
-    from recsys.tuning import B_VALUES, K1_VALUES, TuningSettings, full_grid
-    from recsys.tuning import tune as run_tuning
+    from recsys.tuning.grid import B_VALUES, K1_VALUES, full_grid
+    from recsys.tuning.grid import tune as run_tuning
+    from recsys.tuning.measure import TuningSettings
 
     given = {
         "n": n, "held_out": held_out, "listeners": listeners, "replicates": replicates, "seed": seed, "jobs": jobs,

@@ -130,6 +130,9 @@ class _BlasThreads:
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
+        # implicit computes by SciPy's own BLAS, which can be held to one thread only once it is loaded.
+        import scipy.linalg.cython_blas  # noqa: F401
+
         with self._lock:
             if self._users == 0:
                 # threadpoolctl heeds the first thread that ever set a limit and no other, without a word.

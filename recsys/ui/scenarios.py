@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 
 import streamlit as st
 
 from recsys.analysis.side_by_side import Lists, SideBySide, compare_lists, stored_lists
+from recsys.artifacts.manifest import Evaluation
 from recsys.artifacts.store import ArtifactSet
 from recsys.errors import ArtifactError
 from recsys.ui.controls import as_text
@@ -34,6 +36,7 @@ def scenario_panel(artifacts: ArtifactSet, item_row: int, n: int) -> None:
     if not found:
         return
     st.subheader("Scenarios kept beside this set", anchor=False)
+    _table(found)
     names = [THIS, *found]
     left, right, more = st.columns([2, 2, 3], gap="large", vertical_alignment="bottom")
     with left:
@@ -43,6 +46,35 @@ def scenario_panel(artifacts: ArtifactSet, item_row: int, n: int) -> None:
     with more:
         _open_and_delete({name: path for name, path in found.items() if name in (first, second)})
     _compare(artifacts, {name: found.get(name) for name in (first, second)}, item_row, n)
+
+
+def _table(found: dict[str, Path]) -> None:
+    """What is known of each scenario: its setting, and whether it recommends better than what it was made from."""
+    rows = []
+    for name, path in found.items():
+        manifest = opened_set(path).manifest
+        params = manifest.models["als"].params
+        evaluation = manifest.scenario.evaluation if manifest.scenario else None
+        cells = [setting(params["k1"], params["b"]), *_evaluation_words(evaluation)]
+        rows.append(
+            f'<tr><th scope="row"><bdi>{escape(name)}</bdi></th>'
+            + "".join(f"<td>{cell}</td>" for cell in cells)
+            + "</tr>"
+        )
+    heads = ("scenario", "setting", "nDCG, held-out items", "against the base", "that is")
+    head = "".join(f'<th scope="col">{each}</th>' for each in heads)
+    st.html(
+        '<div class="scroll" tabindex="0" role="region" aria-label="Scenarios">'
+        f'<table class="trust pins"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    )
+
+
+def _evaluation_words(found: Evaluation | None) -> tuple[str, str, str]:
+    if found is None or found.ndcg is None:
+        return "not known", "not known", "not known"
+    low, high = found.difference_low, found.difference_high
+    verdict = "better" if low > 0 else "worse" if high < 0 else "not told from noise"
+    return f"{found.ndcg:.3f}", f"{found.difference:+.3f} ({low:+.3f} to {high:+.3f})", verdict
 
 
 def _open_and_delete(chosen: dict[str, Path]) -> None:

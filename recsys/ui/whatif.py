@@ -13,6 +13,7 @@ import streamlit as st
 
 from recsys.artifacts.manifest import Trust
 from recsys.artifacts.store import ArtifactSet
+from recsys.errors import ArtifactError
 from recsys.ui.controls import as_text, item_was_chosen
 from recsys.ui.ranked_lists import ranked_lists, verdict_strip
 from recsys.ui.scenarios import set_path
@@ -190,10 +191,26 @@ def _refined(engine: WhatIfEngine, wish: Wish[Deeper], asked: dict[str, Any], na
 def _fitted(engine: WhatIfEngine, wish: Wish[Deeper], asked: dict[str, Any], name: str, path: Path) -> Deeper:
     # Not for a page that only shows: building needs what pages do without.
     from recsys.scenarios import keep_scenario
+    from recsys.tuning.measure import TuningSettings
+    from recsys.tuning.pair import compare_settings
 
     found, fits = engine.full(**asked, on_iteration=lambda done, total: wish.tell(News(done, total, None)))
-    wish.tell(News(1, 1, None, "All fits are done; neighbours of all items are being looked for."))
-    kept = keep_scenario(engine.artifacts, path, name, fits, k1=asked["k1"], b=asked["b"])
+    settings, measured = TuningSettings.model_validate({}), 0
+    total = 2 * settings.replicates * engine.params.iterations
+
+    def measuring() -> None:
+        nonlocal measured
+        measured += 1
+        words = f"The fits are done. Measuring on held-out plays: {measured} of {total} iterations."
+        wish.tell(News(measured, total, None, words))
+
+    baseline, other = (engine.params.k1, engine.params.b), (found.k1, found.b)
+    try:
+        evaluation = compare_settings(engine.artifacts, baseline, other, settings, measuring)
+    except ArtifactError:
+        evaluation = None  # too few listeners to hold anything out
+    wish.tell(News(1, 1, None, "Looking for the neighbours of all items."))
+    kept = keep_scenario(engine.artifacts, path, name, fits, k1=found.k1, b=found.b, evaluation=evaluation)
     return Deeper(found, kept)
 
 

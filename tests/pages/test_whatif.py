@@ -16,6 +16,8 @@ from streamlit.testing.v1 import AppTest
 
 from recsys.artifacts.store import ArtifactSet
 from recsys.scenarios import scenarios_of
+from recsys.tuning.measure import TuningSettings
+from recsys.tuning.pair import compare_settings
 from recsys.ui.bm25_controls import K1_STEPS
 from recsys.ui.whatif import turns
 from recsys.whatif.curves import worth
@@ -184,6 +186,12 @@ def test_a_full_fit_is_kept_compared_and_deleted(
     np.testing.assert_array_equal(kept.array("als/item_factors"), np.stack([fit.item_factors for fit in fits]))
     assert kept.neighbours("als")[ROW, :10].tolist() == found.view.lists["whatif"]["item_row"].tolist()
     assert "Scenarios kept beside this set" in texts(at)
+    assert kept.manifest.scenario is not None
+    evaluation = kept.manifest.scenario.evaluation
+    assert evaluation is not None
+    baseline = (engine.params.k1, engine.params.b)
+    assert evaluation == compare_settings(engine.artifacts, baseline, (100.0, 0.8), TuningSettings())
+    assert f"<td>{evaluation.ndcg:.3f}</td>" in texts(at)
     compared = shown(at, 1)
     assert [row["item_id"] for row in compared[1]["rows"]] == found.view.lists["whatif"]["item_id"].tolist()
     assert compared[1]["title"] == "The tutorial's · K1 100, B 0.8"

@@ -1,0 +1,82 @@
+"""Finished points of a grid on disk, so that a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recsys.artifacts.store import TUNING
+from recsys.errors import ArtifactError
+from recsys.tuning.measure import FloatArray, Measured, Point, canonical
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Finished points on disk: K1-B.npy with the values, then K1-B.json with the numbers and a digest over both."""
+
+    folder: Path
+
+    @classmethod
+    @contextmanager
+    def beside(cls, path: Path, key: str) -> Iterator[Kept]:
+        """The folder of this key in the set at `path`, for one process at a time."""
+        folder = path / f"{TUNING}{key}"
+        try:
+            folder.mkdir(exist_ok=True)
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise ArtifactError(f"cannot write to {folder}: {error.strerror}; check its permissions") from error
+        try:
+            try:
+                # As for builds: the kernel lets go when the process dies.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ArtifactError(f"{path} is being tuned with the same settings already; wait for it") from error
+            yield cls(folder)
+        finally:
+            os.close(lock)
+
+    def read(self, point: Point, shape: tuple[int, ...]) -> Measured | None:
+        """A point as it was written; None where it was not, or not whole."""
+        try:
+            content = self._path(point, "npy").read_bytes()
+            numbers = json.loads(self._path(point, "json").read_bytes())
+        except (FileNotFoundError, ValueError, RecursionError):
+            return None
+        if not isinstance(numbers, dict) or numbers.pop("digest", None) != _digest(numbers, content):
+            return None
+        values: FloatArray = np.load(io.BytesIO(content), allow_pickle=False)
+        return Measured(values, numbers) if values.shape == shape else None
+
+    def write(self, point: Point, measured: Measured) -> None:
+        stream = io.BytesIO()
+        np.save(stream, measured.values, allow_pickle=False)
+        content = stream.getvalue()
+        # The numbers come last: a point is finished when they are there.
+        self._replace(self._path(point, "npy"), content)
+        signed = {**measured.numbers, "digest": _digest(measured.numbers, content)}
+        self._replace(self._path(point, "json"), canonical(signed))
+
+    def _path(self, point: Point, ending: str) -> Path:
+        k1, b = point
+        return self.folder / f"{k1!r}-{b!r}.{ending}"
+
+    @staticmethod
+    def _replace(path: Path, content: bytes) -> None:
+        beside = path.with_name(f"{path.name}.part")
+        beside.write_bytes(content)
+        os.replace(beside, path)
+
+
+def _digest(numbers: dict[str, Any], content: bytes) -> str:
+    return hashlib.sha256(canonical(numbers) + content).hexdigest()
