@@ -5,7 +5,7 @@ import streamlit as st
 from recsys.ui.bm25_controls import bm25_setting
 from recsys.ui.controls import as_text, item_picker, list_length
 from recsys.ui.loading import artifacts_or_stop, name_index
-from recsys.ui.measured_grid import best_measured, grid_panel
+from recsys.ui.measured_grid import best_measured, grid_panel, measured_line
 from recsys.ui.scenarios import scenario_panel
 from recsys.ui.whatif import answer, answer_panel, whatif_engine, why_panel
 
@@ -17,10 +17,12 @@ with search:
     item = item_picker(artifacts, name_index(artifacts, artifacts.fingerprint))
 with length:
     n = list_length(artifacts)
-k1, b = bm25_setting((engine.params.k1, engine.params.b), best_measured(grid))
+baseline = engine.params.k1, engine.params.b
+k1, b = bm25_setting(baseline, best_measured(grid))
 found = answer(engine, item, k1, b, n)
 
 st.header(f"Similar to {as_text(found.view.name)}, with another K1 and B", anchor=False)
+measured_line(artifacts, grid, (k1, b), baseline)
 answer_panel(engine, found)
 why_panel(engine, found)
 grid_panel(artifacts, grid, k1, b)

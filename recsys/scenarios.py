@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,11 @@ def keep_scenario(
                 agreement["overlap"].to_numpy(np.float64), base.catalogue["listeners"].to_numpy()
             ),
             "checks": check((manifest.counts.listeners, n_items), fits, {"als": vectors}, {"als": models["als"]}),
-            "timings": stages.seconds,
+            # How long fits took is what tells how long a refine will.
+            "timings": {
+                **{key: manifest.timings[key] for key in ("fit_als",) if key in manifest.timings},
+                **stages.seconds,
+            },
             "files": {file: entry.model_dump() for file, entry in writer.files.items()},
             "scenario": Scenario(
                 name=name.strip(), base_set=base_set, base_build=base.fingerprint, evaluation=evaluation
@@ -128,13 +133,20 @@ def delete_scenario(path: Path) -> None:
     if _scenario(path) is None:
         raise ParameterError(f"{path} is not a scenario; delete artifact sets by hand")
     shutil.rmtree(path)
+    _scenario_in.cache_clear()
 
 
 def _scenario(path: Path) -> Scenario | None:
     try:
-        return ArtifactSet.open(path).manifest.scenario
+        return _scenario_in(ArtifactSet.folder_in_use(path))
     except ArtifactError:
         return None
+
+
+@lru_cache(maxsize=256)
+def _scenario_in(folder: Path) -> Scenario | None:
+    """What is published is never changed, so it need be read only once."""
+    return ArtifactSet.open(folder).manifest.scenario
 
 
 def _kept(base: ArtifactSet, model: str) -> KeptModel:

@@ -261,6 +261,20 @@ def headline(view: SideBySide) -> str:
     return f"{words} {own}: {MEANINGS[view.verdict]}{chance}"
 
 
+def why_this_verdict(view: SideBySide) -> str:
+    """The rule behind a verdict, and what decided it here, in a sentence or two."""
+    if view.p_value is None or view.overlap is None or view.verdict == "unknown":
+        return ""
+    first, second = view.titles.values()
+    chance = f"of all ways to divide the {sum(view.n_replicates.values())} refits into two groups, {view.p_value:.0%}"
+    rule = f"{chance} part them as far as {first} and {second} do"
+    if view.verdict == "real":
+        return f"Why real: {rule} (5% is the limit), and the overlap lies below what either shares with itself."
+    if view.p_value > REAL_BELOW:
+        return f"Why not: {rule}; 5% is the limit."
+    return "Why not: the overlap does not lie below what each shares with itself."
+
+
 def _table(catalogue: pd.DataFrame, own: Lists, other: Lists, n: int) -> pd.DataFrame:
     real = own.rows[0] >= 0
     rows = own.rows[0][real]

@@ -65,6 +65,7 @@ def _number(key: str, label: str, most: float, otherwise: float) -> float:
         f"The link asks for {label} “{as_text(linked[:20])}”; {label} is a number from 0 to {most:,.0f}. "
         f"You see the baseline's {otherwise:g}."
     )
+    del st.query_params[key]  # the link is not to be passed on like that
     return otherwise
 
 

@@ -132,5 +132,9 @@ def agreement_sentence(bands: pd.DataFrame, titles: dict[str, str], n: int) -> s
     if shared >= noisier[0]:
         return f"The models share {shared:.1f} of {n} on average, no less than {noisier[1]} shares with itself"
     first, last = bands["overlap"].iloc[0] * n, bands["overlap"].iloc[-1] * n
-    trend = f"; least for the {'most' if last < first else 'least'} popular items" if abs(last - first) >= 0.5 else ""
+    trend = (
+        f"; they share least for the {'most' if last < first else 'least'} popular items"
+        if abs(last - first) >= 0.5
+        else ""
+    )
     return f"The models share {shared:.1f} of {n} on average; each shares at least {noisier[0]:.1f} with itself{trend}"

@@ -10,7 +10,7 @@ import streamlit as st
 from recsys.analysis.agreement import REAL_BELOW
 from recsys.analysis.search import NameIndex
 from recsys.analysis.stability import smallest_p_value
-from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.store import BETWEEN, ArtifactSet
 
 MATCHES_SHOWN = 8
 LONGEST_QUERY = 200
@@ -21,10 +21,12 @@ RIGHT_TO_LEFT = {"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "PDF"}
 def set_picker(names: list[str], key: str = "set") -> str:
     """The chosen artifact set's name: from the address, else as last chosen in this session, else the first."""
     linked = st.query_params.get(key)
+    base = linked.split(BETWEEN)[0] if linked else None
     if linked and linked not in names:
-        st.warning(f"There is no artifact set “{as_text(linked[:60])}” here; you see another one.")
+        instead = f"**{as_text(str(base))}**, which it was made from" if base in names else "another one"
+        st.warning(f"There is no artifact set “{as_text(linked[:60])}” here (any more); you see {instead}.")
     kept = st.session_state.get(f"{key}_kept")
-    name = next((each for each in (linked, kept) if each in names), names[0])
+    name = next((each for each in (linked, base, kept) if each in names), names[0])
     st.session_state[key] = st.session_state[f"{key}_kept"] = name
 
     def go() -> None:
@@ -78,6 +80,7 @@ def percentile_range(label: str, key: str, words: str | None = None) -> tuple[fl
 
 def item_picker(artifacts: ArtifactSet, index: NameIndex, key: str = "item") -> int:
     """The row of the chosen item, from the address, else as last chosen in this session, else the most popular one."""
+    item_was_chosen(key)  # this run shows it already
     row = _row_in_address(artifacts, index, key)
     _search_box(index, artifacts, key)
     return row
@@ -203,5 +206,7 @@ def _search_box(index: NameIndex, artifacts: ArtifactSet, key: str) -> None:
     label = f"Matches for “{words}”"
     if not rows:
         rows = index.suggest(query, MATCHES_SHOWN)
-        label = f"Nothing is called “{words}”. Did you mean" if rows else f"Nothing like “{words}” in this set"
+        label = f"Nothing is called “{words}”. Did you mean"
+    if not rows:
+        st.write(f"Nothing like “{words}” in this set.")
     item_buttons(label, artifacts, rows, key=f"{key}_match")

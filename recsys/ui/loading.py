@@ -7,6 +7,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from recsys.analysis.agreement import (
     by_popularity,
+    is_real,
     most_agreed,
     most_disputed,
     overlap_distribution,
@@ -117,26 +119,39 @@ def distribution_in_tenth(
     return overlap_distribution(agreement, _artifacts.manifest.agreement_n), rbo if rbo == rbo else None
 
 
+@dataclass(frozen=True)
+class Pointed:
+    """Items worth a look: the most disputed and the most agreed, of so many among which they were looked for, and of
+    how many of those a difference is called real."""
+
+    disputed: list[int]
+    agreed: list[int]
+    among: int
+    real: int
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
 def pointed_items(
     _artifacts: ArtifactSet, fingerprint: str, low: float = 0, high: float = 100, tag: str | None = None
-) -> tuple[list[int], list[int]]:
-    """The most disputed and the most agreed items between two percentiles of popularity, with a tag if one is named.
-
-    Cached by everything but `_artifacts`.
-    """
+) -> Pointed:
+    """Between two percentiles of popularity, with a tag if one is named. Cached by everything but `_artifacts`."""
     catalogue = _artifacts.catalogue
     percentile, listeners = catalogue["popularity"].to_numpy(), catalogue["listeners"].to_numpy()
     among = (percentile >= low) & (percentile <= high)
     if tag is not None:
         among &= np.fromiter((tag in tags for tags in catalogue["tags"]), bool, len(among))
     disputed, agreed = (find(_artifacts.agreement, listeners, among=among) for find in (most_disputed, most_agreed))
-    return [int(row) for row in disputed], [int(row) for row in agreed]
+    return Pointed(
+        disputed=[int(row) for row in disputed],
+        agreed=[int(row) for row in agreed],
+        among=int(among.sum()),
+        real=int((is_real(_artifacts.agreement) & among).sum()),
+    )
 
 
 def disputed_items(artifacts: ArtifactSet) -> list[int]:
     """The most disputed items of a whole set."""
-    return pointed_items(artifacts, artifacts.fingerprint)[0]
+    return pointed_items(artifacts, artifacts.fingerprint).disputed
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,38 @@ def best_measured(grid: pd.DataFrame | None) -> Setting | None:
     return float(grid["k1"].iloc[best]), float(grid["b"].iloc[best])
 
 
+def measured_line(artifacts: ArtifactSet, grid: pd.DataFrame | None, asked: Setting, baseline: Setting) -> None:
+    """What the measured grid says of the setting asked about, against the baseline; nothing where it says nothing."""
+    if grid is None or artifacts.manifest.tuning is None or asked == baseline:
+        return
+    words = measured_words(grid, artifacts.manifest.tuning.n, asked, baseline)
+    if words:
+        st.write(words)
+
+
+def measured_words(grid: pd.DataFrame, n: int, asked: Setting, baseline: Setting) -> str:
+    """How well a setting recommends held-out items, and how far two fits agree, against the baseline; both at the
+    nearest settings that were measured. Empty where those are one and the same, or do not converge."""
+    here, there = (_nearest(grid, *each) for each in (asked, baseline))
+    points = [(float(row["k1"]), float(row["b"])) for row in (here, there)]
+    if points[0] == points[1] or not np.isfinite([here["ndcg"], there["ndcg"]]).all():
+        return ""
+    where = "" if points[0] == asked else f" nearby, at {setting(*points[0])}"
+    before = setting(*points[1])
+    half = (here["ndcg_high"] - here["ndcg_low"]) / 2
+    words = f"Measured on held-out plays{where}: nDCG@{n} **{here['ndcg']:.3f}** ± {half:.3f}"
+    words += f", against {there['ndcg']:.3f} at {before}"
+    if np.isfinite([here["noise_floor"], there["noise_floor"]]).all():
+        words += f"; two fits share **{here['noise_floor']:.0%}** of their top {n}, against {there['noise_floor']:.0%}"
+    return f"{words}."
+
+
+def _nearest(grid: pd.DataFrame, k1: float, b: float) -> pd.Series[Any]:
+    """The measured setting that is nearest: in K1 by its logarithm, as on the slider."""
+    apart = np.abs(np.log(grid["k1"] + 0.1) - math.log(k1 + 0.1)) + np.abs(grid["b"] - b)
+    return grid.iloc[int(np.argmin(apart))]
+
+
 def grid_panel(artifacts: ArtifactSet, grid: pd.DataFrame | None, k1: float, b: float) -> None:
     """The measured K1 × B grid; a click on a cell makes it the setting asked about."""
     how = artifacts.manifest.tuning
@@ -52,10 +85,16 @@ def grid_panel(artifacts: ArtifactSet, grid: pd.DataFrame | None, k1: float, b: 
 
     chart = grid_chart(grid, chosen, words[chosen], (k1, b), TUTORIAL)
     st.altair_chart(chart, key="grid", on_select=go, selection_mode=["cell"], alt=_grid_words(grid, how.n))
+    on_grid = bool(((grid["k1"] == k1) & (grid["b"] == b)).any())
+    you = "● you, " if on_grid else f"{setting(k1, b)} was not measured. "
+    outline = " Outlined: not worse than the best beyond noise." if chosen == "ndcg" else ""
     st.caption(
-        f"{how.held_out:.0%} of each listener's items held out, {how.listeners:,} listeners, {how.replicates} fits a "
-        f"setting. ● you, ○ the tutorial. Outlined: not worse than the best beyond noise. Click a cell to try it."
+        f"{you}○ the tutorial.{outline} {how.held_out:.0%} of each listener's items held out, "
+        f"{how.listeners:,} listeners, {how.replicates} fits a setting. At K1 0, B changes nothing. "
+        "Click a cell to try it."
     )
+    with st.expander("The grid as a table"):
+        st.dataframe(grid[["k1", "b", *known, "best_region"]], hide_index=True, key="grid_table")
 
 
 def _grid_words(grid: pd.DataFrame, n: int) -> str:
@@ -65,8 +104,14 @@ def _grid_words(grid: pd.DataFrame, n: int) -> str:
     among = grid[grid["best_region"]]
     row = grid.iloc[int(np.nanargmax(grid["ndcg"]))]
     half = (row["ndcg_high"] - row["ndcg_low"]) / 2
-    others = f"; {len(among) - 1} other settings cannot be told from it" if len(among) > 1 else ", alone"
-    words = f"{setting(*best)} recommends best: nDCG@{n} {row['ndcg']:.3f} ± {half:.3f}{others}"
+    words = f"{setting(*best)} recommends best: nDCG@{n} {row['ndcg']:.3f} ± {half:.3f}"
+    if len(among) > 1:
+        widest = among.iloc[int(np.nanargmax(among["coverage"]))]
+        words += f"; {len(among) - 1} other settings cannot be told from it"
+        if widest["coverage"] - row["coverage"] > 0.01:
+            other = setting(float(widest["k1"]), float(widest["b"]))
+            covered = f"{widest['coverage']:.0%} of the catalogue instead of {row['coverage']:.0%}"
+            words += f", and {other} among them recommends {covered}"
     tutorial = grid[(grid["k1"] == TUTORIAL[0]) & (grid["b"] == TUTORIAL[1])]
     return words + (
         f". The tutorial's {setting(*TUTORIAL)} has {tutorial['ndcg'].iloc[0]:.3f}" if len(tutorial) else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from html import escape
 
-import pandas as pd
 import streamlit as st
 
 from recsys.analysis.hubness import Hubness
@@ -39,50 +38,67 @@ def passport(artifacts: ArtifactSet) -> None:
 
 
 def trust_table(manifest: Manifest) -> None:
-    """What was measured of each model at build time."""
+    """What was measured of each model at build time, each row with what it means."""
     n = manifest.agreement_n
-    rows: dict[str, Callable[[ModelEntry], str]] = {
-        f"Noise floor: overlap@{n} with itself": lambda m: _share(m.noise_floor),
-        f"Two single fits: overlap@{n}": lambda m: _share(m.replicate_overlap),
-        "Top 10 sharing a leading tag": lambda m: _share(m.tag_share),
-        "Exact neighbours found": lambda m: _share(m.recall),
-        "Replicates": lambda m: str(m.n_replicates),
-        "Items without a vector": lambda m: f"{m.items_missing:,}",
-        "Same seed, same result": lambda m: "yes" if m.repeatable else "no",
+    rows: dict[tuple[str, str], Callable[[ModelEntry], str]] = {
+        (f"Noise floor: overlap@{n} with itself", "half of its refits against the other half"): lambda m: _share(
+            m.noise_floor
+        ),
+        (f"Two single fits: overlap@{n}", "what a seed alone changes"): lambda m: _share(m.replicate_overlap),
+        ("Top 10 sharing a leading tag", "neighbours with one of the item's three commonest tags"): lambda m: _share(
+            m.tag_share
+        ),
+        ("Exact neighbours found", "of the true top 10, by the stored lists"): lambda m: _share(m.recall),
+        ("Replicates", "refits with other seeds that this rests on"): lambda m: str(m.n_replicates),
+        ("Items without a vector", "never trained on"): lambda m: f"{m.items_missing:,}",
+        ("Same seed, same result", "bit by bit"): lambda m: "yes" if m.repeatable else "no",
     }
-    table = pd.DataFrame(
-        {model.title: [cell(model) for cell in rows.values()] for model in manifest.models.values()}, index=list(rows)
+    models = list(manifest.models.values())
+    _told_table(
+        [model.title for model in models],
+        {what: [cell(model) for model in models] for what, cell in rows.items()},
     )
-    st.html(table.to_html(classes="trust", border=0, escape=True))
+    st.caption("None of this says which model recommends better; it says how far what you see can be believed.")
 
 
 def hub_table(found: dict[str, tuple[Hubness, list[Hubness]]], titles: dict[str, str], n: int) -> None:
     """How each model spends the places in its lists, with the range over its single fits beside it."""
-    rows: dict[str, tuple[str, str]] = {
-        f"Items in nobody's top {n}": ("never", "{:.1%}"),
-        "Places held by the 1% most listed": ("head", "{:.1%}"),
-        "Listeners of a neighbour, against an item's": ("popularity_lift", "{:.2f}×"),
-    }
-    table = pd.DataFrame(
+    rows = {
+        (f"Items in nobody's top {n}", "they can never be recommended this way"): ("never", "{:.1%}"),
+        ("Places held by the 1% most listed", "1% would be even"): ("head", "{:.1%}"),
+        ("Listeners of a neighbour, against an item's", "above 1× it favours what is popular"): (
+            "popularity_lift", "{:.2f}×",
+        ),
+    }  # fmt: skip
+    _told_table(
+        [titles[model] for model in found],
         {
-            titles[model]: [_with_range(form, what, consensus, fits) for what, form in rows.values()]
-            for model, (consensus, fits) in found.items()
+            label: [_with_range(form, what, consensus, fits) for consensus, fits in found.values()]
+            for label, (what, form) in rows.items()
         },
-        index=list(rows),
+        classes="trust hubs",
     )
-    st.html(table.to_html(classes="trust hubs", border=0, escape=True))
-    st.caption("In brackets: the range over the model's single fits, which differ in nothing but their seeds.")
+    st.caption("Single fits differ in nothing but their seeds; the figure before them is that of all refits together.")
+
+
+def _told_table(heads: list[str], rows: dict[tuple[str, str], list[str]], classes: str = "trust") -> None:
+    """A table whose rows say what they mean; rows are (label, meaning) and the cells."""
+    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in heads)
+    body = "".join(
+        f'<tr><th scope="row">{escape(label)}<small>{escape(meaning)}</small></th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        + "</tr>"
+        for (label, meaning), cells in rows.items()
+    )
+    st.html(f'<table class="{classes}"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>')
 
 
 def _with_range(form: str, what: str, consensus: Hubness, fits: list[Hubness]) -> str:
     shown = form.format(getattr(consensus, what))
     if not fits:
-        return f"{shown} (noise not known)"
+        return f"{shown}; noise not known"
     values = [getattr(fit, what) for fit in fits]
-    # Breaks before the bracket and nowhere else.
-    return f"{shown} ({form.format(min(values))} to {form.format(max(values))})".replace(" ", "\u00a0").replace(
-        "\u00a0(", " ("
-    )
+    return f"{shown}; single fits {form.format(min(values))} to {form.format(max(values))}"
 
 
 def _share(value: float | None) -> str:

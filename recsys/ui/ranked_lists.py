@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from recsys.analysis.side_by_side import EVERY_POPULARITY, MEANINGS, SideBySide, headline
+from recsys.analysis.side_by_side import EVERY_POPULARITY, MEANINGS, SideBySide, headline, why_this_verdict
 from recsys.ui.controls import choose_item
 
 HINTS = {
@@ -30,7 +30,9 @@ COLUMNS = (
     ("stability", "stable", "In how many refits with other seeds it is in the top n again"),
     ("popularity", "pop.", "Percentile of its number of listeners in the catalogue"),
 )
+EXPLAINED = ("similarity", "stability", "popularity")
 MOST_DOTS = 5
+WITH_ITSELF = "With itself: one half of the refits against the other half."
 RBO_HELP = "Rank-biased overlap, p = 0.9: agreement that counts the top ranks most"
 
 
@@ -39,8 +41,9 @@ def agreement_header(view: SideBySide) -> None:
     verdict_strip(view, headline(view), MEANINGS[view.verdict])
 
 
-def verdict_strip(view: SideBySide, words: str, meaning: str) -> None:
-    """Words that say what to make of two lists, what they mean in bold, and the overlaps as bars."""
+def verdict_strip(view: SideBySide, words: str, meaning: str, why: str | None = None) -> None:
+    """Words that say what to make of two lists, what they mean in bold, the overlaps as bars, and the rule behind it
+    (or `why` in its place)."""
     bars = "".join(
         f'<span class="bar {bar["place"]}"><span class="label">{escape(bar["label"])}</span>'
         f'<span class="track"><span class="fill" style="width:{100 * bar["share"]:.0f}%"></span></span>'
@@ -52,7 +55,9 @@ def verdict_strip(view: SideBySide, words: str, meaning: str) -> None:
     name = escape(view.name)
     words = escape(words).replace(name, f"<bdi>{name}</bdi>", 1)
     words = words.replace(escape(meaning), f"<strong>{escape(meaning)}</strong>")
-    st.html(f'<div class="verdict"><p>{words}</p><div>{bars}</div></div>')
+    reason = escape(why_this_verdict(view) if why is None else why)
+    with_itself = escape(WITH_ITSELF) if view.overlap is not None else ""
+    st.html(f'<div class="verdict"><p>{words}</p><div>{bars}</div><p class="why">{reason} {with_itself}</p></div>')
 
 
 def overlap_bars(view: SideBySide) -> list[dict[str, Any]]:
@@ -80,6 +85,10 @@ def ranked_lists(view: SideBySide, key: str = "lists") -> None:
             choose_item(str(chosen))
 
     _component()(data=lists_data(view), key=key, on_chosen_change=go)
+    explained = "".join(
+        f"<b>{escape(label)}</b> {escape(words)}. " for key, label, words in COLUMNS if key in EXPLAINED
+    )
+    st.html(f'<p class="legend">{explained}<b>RBO</b> {escape(RBO_HELP)}.</p>')
 
 
 def lists_data(view: SideBySide) -> dict[str, Any]:

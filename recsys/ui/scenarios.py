@@ -24,12 +24,28 @@ def set_path() -> Path:
     return artifacts_root() / str(st.session_state["set_kept"])
 
 
-def scenario_panel(artifacts: ArtifactSet, item_row: int, n: int) -> None:
-    """Scenarios of this set: two of them compared for the item on show; ways to open and to delete them."""
+def kept_at(k1: float, b: float) -> ArtifactSet | None:
+    """The scenario of the set on show that was fitted in full with this K1 and B, if one is kept."""
+    for path in _scenarios().values():
+        try:
+            opened = opened_set(path)
+        except ArtifactError:
+            continue
+        params = opened.manifest.models["als"].params
+        if (params["k1"], params["b"]) == (k1, b):
+            return opened
+    return None
+
+
+def _scenarios() -> dict[str, Path]:
     from recsys.scenarios import scenarios_of
 
-    found = scenarios_of(set_path())
-    found = {name: path for name, path in found.items() if path != set_path()}
+    return {name: path for name, path in scenarios_of(set_path()).items() if path != set_path()}
+
+
+def scenario_panel(artifacts: ArtifactSet, item_row: int, n: int) -> None:
+    """Scenarios of this set: two of them compared for the item on show; ways to open and to delete them."""
+    found = _scenarios()
     if artifacts.manifest.scenario is not None:
         base = artifacts.manifest.scenario.base_set
         st.write(f"This set is itself a scenario of **{as_text(base)}**.")
@@ -79,13 +95,17 @@ def _evaluation_words(found: Evaluation | None) -> tuple[str, str, str]:
 
 def _open_and_delete(chosen: dict[str, Path]) -> None:
     for name, path in chosen.items():
-        with st.container(horizontal=True):
-            if st.button(f"Open {as_text(name)}", key=f"open_{path.name}"):
-                st.query_params.from_dict({"set": path.name})
-                st.rerun()
-            with st.popover("Delete …"):
-                st.write(f"{as_text(name)} goes for everybody, and cannot be brought back.")
-                st.button("Delete it", key=f"delete_{path.name}", on_click=_delete, args=(path,))
+        st.button(f"Open {as_text(name)}", key=f"open_{path.name}", on_click=_open, args=(path,))
+        # A key of its own closes it when the scenario is gone.
+        with st.expander(f"Delete {as_text(name)} …", key=f"ask_{path.name}"):
+            st.write("It goes for everybody, and cannot be brought back.")
+            st.button("Delete it", key=f"delete_{path.name}", on_click=_delete, args=(path,))
+
+
+def _open(path: Path) -> None:
+    # The whole address at once: one step back leads here again.
+    item = st.query_params.get("item", "")
+    st.query_params.from_dict({"set": path.name, "build": opened_set(path).fingerprint[:12], "item": item})
 
 
 def _delete(path: Path) -> None:

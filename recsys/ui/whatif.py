@@ -16,7 +16,7 @@ from recsys.artifacts.store import ArtifactSet
 from recsys.errors import ArtifactError
 from recsys.ui.controls import as_text, item_was_chosen
 from recsys.ui.ranked_lists import ranked_lists, verdict_strip
-from recsys.ui.scenarios import set_path
+from recsys.ui.scenarios import kept_at, set_path
 from recsys.ui.whatif_charts import length_chart, worth_chart
 from recsys.whatif.curves import (
     heaviest_share,
@@ -38,25 +38,23 @@ from recsys.whatif.engine import (
 )
 from recsys.whatif.turns import Turns, Wish
 
+# Where the session keeps what it waits for; no widget has these keys.
+REFINE, FIT = "refine_wish", "fit_wish"
+REFINE_AT_ONCE = 5.0  # seconds; what takes longer is begun by hand
 NEWS_EVERY = 0.4  # seconds between two pictures of a computation that is going on
 
 
 @dataclass(frozen=True)
 class News:
-    """How far a computation is, and what is known by now."""
+    """How far a computation is, what is known by now, and words for a part of it that has a name of its own."""
 
     done: int
     total: int
-    so_far: WhatIf | None
+    so_far: WhatIf | None = None
     instead: str = ""
 
-    def words(self, found: WhatIf) -> str:
-        """For the bar; `found` is what is shown above it."""
-        by_now = f"; by now {found.view.n_shared} neighbours stay" if self.so_far else ""
-        return self.instead or f"{self.done} of {self.total} iterations{by_now}."
 
-
-Compute = Callable[[WhatIfEngine, "Wish[Deeper]", dict[str, Any], str, Path], "Deeper"]
+Compute = Callable[[WhatIfEngine, "Wish[Any]", dict[str, Any], str, Path], Any]
 
 
 @st.cache_resource(max_entries=2, show_spinner="Preparing the what-if …")
@@ -71,110 +69,122 @@ def turns() -> Turns:
     return Turns()
 
 
-@dataclass(frozen=True)
-class Deeper:
-    """What a long computation gives: the answer, and where a full fit was kept."""
-
-    found: WhatIf
-    kept: Path | None = None
-
-
 def answer(engine: WhatIfEngine, item_row: int, k1: float, b: float, n: int) -> WhatIf:
-    """The deepest answer there is to what is asked now: refined or fitted in full if the person asked for that, else a
-    preview. A computation for another question is left behind."""
+    """The deepest answer there is to what is asked now: fitted in full if a scenario holds that, refined if that is
+    done, else a preview. Where a refine takes seconds it begins by itself; one for another question is left behind."""
     asked = (engine.artifacts.fingerprint, item_row, k1, b, n)
-    wish = _wish()
-    if wish and st.session_state["wish_for"] != asked:
+    wish = _wish(REFINE)
+    if wish and st.session_state["asked"] != asked:
         wish.drop()
-        wish = st.session_state["wish"] = None
+        wish = st.session_state[REFINE] = None
     st.session_state["asked"] = asked
-    if wish and wish.look() == "done" and wish.result is not None:
-        return wish.result.found
+    kept = kept_at(k1, b)
+    if kept is not None:
+        return engine.as_kept(kept, item_row, n)
+    if wish is None and engine.seconds_of_refine <= REFINE_AT_ONCE and (k1, b) != (engine.params.k1, engine.params.b):
+        _ask(REFINE, engine, _refined)
+        wish = _wish(REFINE)
+    if wish and wish.look() == "done" and isinstance(wish.result, WhatIf):
+        return wish.result
     return engine.preview(item_row, k1=k1, b=b, n=n)
 
 
 def answer_panel(engine: WhatIfEngine, found: WhatIf) -> None:
     """Both lists with the verdict above, drawn anew while a deeper answer is computed; and ways to one."""
-    wish = _wish()
-    going_on = wish is not None and not wish.is_over()
-    st.fragment(lambda: _lists_and_news(engine, found, going_on), run_every=NEWS_EVERY if going_on else None)()
+    watched = tuple(wish for wish in (_wish(REFINE), _wish(FIT)) if wish and not wish.is_over())
+    st.fragment(lambda: _lists_and_news(engine, found, watched), run_every=NEWS_EVERY if watched else None)()
+    unchanged = (found.k1, found.b) == (found.baseline_k1, found.baseline_b)
+    if unchanged or found.mode == "full":
+        return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button(
-            f"Refine, {REFINE_ITERATIONS} iterations",
-            key="refine", disabled=going_on or found.mode != "preview", on_click=_ask, args=(engine, _refined),
-            help="Trains all fits on from where they are, listeners too.",
-        )  # fmt: skip
         # A key of its own for each setting: the name goes with what is fitted.
-        name = st.text_input(
-            "Name of a scenario",
-            setting(found.k1, found.b),
-            key=f"scenario_{found.k1}_{found.b}",
-            max_chars=40,
-            width=220,
-        )
+        key, usual = f"scenario_{found.k1}_{found.b}", setting(found.k1, found.b)
+        st.text_input("Name of a scenario", usual, key=key, max_chars=40, width=220)
         st.button(
             "Fit in full and keep",
-            key="full", disabled=going_on or found.mode == "full", on_click=_ask, args=(engine, _fitted, name),
+            key="full", disabled=_wish(FIT) in watched, on_click=_ask, args=(FIT, engine, _fitted, key),
             help="As many fits as this set has, from the start, with other seeds; kept as a scenario beside it.",
         )  # fmt: skip
 
 
-def _lists_and_news(engine: WhatIfEngine, found: WhatIf, going_on: bool) -> None:
-    wish = _wish()
-    if item_was_chosen():
+def _lists_and_news(engine: WhatIfEngine, found: WhatIf, watched: tuple[Wish[Any], ...]) -> None:
+    begun = [wish for wish in (_wish(REFINE), _wish(FIT)) if wish and not wish.is_over() and wish not in watched]
+    if item_was_chosen() or begun or any(wish.is_over() for wish in watched):
         st.rerun()
-    if wish is not None and going_on:
+    for wish in watched:
         wish.look()
-        if wish.is_over():
-            st.rerun()
-        news: News | None = wish.news
-        found = news.so_far if news and news.so_far else found
+    refining = _wish(REFINE) if _wish(REFINE) in watched else None
+    if refining and refining.news and refining.news.so_far:
+        found = refining.news.so_far
     if (found.k1, found.b) == (found.baseline_k1, found.baseline_b):
         st.write("Nothing is changed yet: move K1 or B, or choose one of the settings above.")
-    verdict_strip(found.view, headline(found), MEANINGS[found.view.verdict])
+    else:
+        provisional = found.mode == "preview" or refining is not None
+        verdict_strip(found.view, headline(found), MEANINGS[found.view.verdict], why="" if provisional else None)
+    _news(engine, found, refining)
     ranked_lists(found.view, key="whatif_lists")
-    if wish is not None:
-        _news(found, wish)
     st.caption(f"{_what_it_is(found)} {trust_words(found, engine.artifacts.manifest.whatif)}")
+    _news_of_fit()
 
 
-def _news(found: WhatIf, wish: Wish[Deeper]) -> None:
-    if wish.state == "failed":
-        st.error(f"That could not be computed: {as_text(str(wish.error))}")
-    elif wish.state == "dropped":
-        st.write("Stopped; you see the preview again.")
-    elif wish.result is not None and wish.result.kept is not None:
-        st.write(f"Kept as **{as_text(wish.result.kept.name)}**; see the scenarios below.")
-    if wish.is_over():
+def _news(engine: WhatIfEngine, found: WhatIf, refining: Wish[Any] | None) -> None:
+    if refining is not None:
+        _bar(refining, "Refining: the fits are trained on with the new weights", key="stop")
         return
+    wish = _wish(REFINE)
+    if wish is not None and wish.state == "failed":
+        st.error(f"That could not be computed: {as_text(str(wish.error))}")
+    if found.mode == "preview" and (found.k1, found.b) != (found.baseline_k1, found.baseline_b):
+        seconds = engine.seconds_of_refine
+        about = "" if seconds != seconds else f" (about {_duration(seconds)})"
+        st.button(
+            f"Refine{about}", key="refine", on_click=_ask, args=(REFINE, engine, _refined),
+            help=f"Trains all fits on from where they are, {REFINE_ITERATIONS} iterations, listeners too.",
+        )  # fmt: skip
+
+
+def _news_of_fit() -> None:
+    wish = _wish(FIT)
+    if wish is None:
+        return
+    if not wish.is_over():
+        _bar(wish, "Full fit", key="stop_full")
+    elif wish.state == "failed":
+        st.error(f"The full fit was not kept: {as_text(str(wish.error))}")
+    elif wish.state == "dropped":
+        st.write("The full fit was stopped; nothing was kept.")
+    elif isinstance(wish.result, Path):
+        st.write(f"Kept as **{as_text(wish.result.name)}**; see the scenarios below.")
+
+
+def _bar(wish: Wish[Any], words: str, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if wish.state == "waiting":
             before = wish.ahead()
             people = "one other computation is" if before == 1 else f"{before} other computations are"
-            st.progress(0.0, f"Waiting: {people} before yours." if before else "Starting …")
+            st.progress(0.0, f"{words}. Waiting: {people} before yours." if before else f"{words} …")
         else:
-            news = wish.news or News(0, 1, None)
-            st.progress(news.done / news.total, news.words(found))
-        st.button("Stop", key="stop", on_click=wish.drop)
+            news: News = wish.news or News(0, 1)
+            st.progress(news.done / news.total, f"{news.instead or words}: {news.done / news.total:.0%}")
+        st.button("Stop", key=key, on_click=wish.drop)
 
 
-def _wish() -> Wish[Deeper] | None:
-    wish: Wish[Deeper] | None = st.session_state.get("wish")
+def _wish(kind: str) -> Wish[Any] | None:
+    wish: Wish[Any] | None = st.session_state.get(kind)
     return wish
 
 
-def _ask(engine: WhatIfEngine, compute: Compute, name: str = "") -> None:
+def _ask(kind: str, engine: WhatIfEngine, compute: Compute, name_key: str = "") -> None:
+    """Queue a computation for what is asked now; a refine and a full fit of one person wait beside each other."""
     _, item_row, k1, b, n = st.session_state["asked"]
     path, person = set_path(), st.session_state.setdefault("person", uuid4().hex)
-
-    def run(wish: Wish[Deeper]) -> Deeper:
-        return compute(engine, wish, {"item_row": item_row, "k1": k1, "b": b, "n": n}, name, path)
-
-    st.session_state["wish"] = turns().ask(person, run)
-    st.session_state["wish_for"] = st.session_state["asked"]
+    # Read now: the run that drew the button may be older than what was typed since.
+    name = str(st.session_state[name_key]) if name_key else ""
+    asked = {"item_row": item_row, "k1": k1, "b": b, "n": n}
+    st.session_state[kind] = turns().ask(f"{person} {kind}", lambda wish: compute(engine, wish, asked, name, path))
 
 
-def _refined(engine: WhatIfEngine, wish: Wish[Deeper], asked: dict[str, Any], name: str, path: Path) -> Deeper:
+def _refined(engine: WhatIfEngine, wish: Wish[Any], asked: dict[str, Any], name: str, path: Path) -> WhatIf:
     shown = 0.0
 
     def tell(done: int, total: int, so_far: Callable[[], WhatIf]) -> None:
@@ -185,44 +195,58 @@ def _refined(engine: WhatIfEngine, wish: Wish[Deeper], asked: dict[str, Any], na
             picture, shown = so_far(), now
         wish.tell(News(done, total, picture))
 
-    return Deeper(engine.refine(**asked, on_iteration=tell))
+    return engine.refine(**asked, on_iteration=tell)
 
 
-def _fitted(engine: WhatIfEngine, wish: Wish[Deeper], asked: dict[str, Any], name: str, path: Path) -> Deeper:
+def _fitted(engine: WhatIfEngine, wish: Wish[Any], asked: dict[str, Any], name: str, path: Path) -> Path:
     # Not for a page that only shows: building needs what pages do without.
     from recsys.scenarios import keep_scenario
     from recsys.tuning.measure import TuningSettings
     from recsys.tuning.pair import compare_settings
 
-    found, fits = engine.full(**asked, on_iteration=lambda done, total: wish.tell(News(done, total, None)))
+    k1, b = asked["k1"], asked["b"]
+    fits = engine.fitted(k1=k1, b=b, on_iteration=lambda done, total: wish.tell(News(done, total)))
     settings, measured = TuningSettings.model_validate({}), 0
     total = 2 * settings.replicates * engine.params.iterations
 
     def measuring() -> None:
         nonlocal measured
         measured += 1
-        words = f"The fits are done. Measuring on held-out plays: {measured} of {total} iterations."
-        wish.tell(News(measured, total, None, words))
+        wish.tell(News(measured, total, instead="The fits are done; measuring on held-out plays"))
 
-    baseline, other = (engine.params.k1, engine.params.b), (found.k1, found.b)
     try:
-        evaluation = compare_settings(engine.artifacts, baseline, other, settings, measuring)
+        baseline = (engine.params.k1, engine.params.b)
+        evaluation = compare_settings(engine.artifacts, baseline, (k1, b), settings, measuring)
     except ArtifactError:
         evaluation = None  # too few listeners to hold anything out
-    wish.tell(News(1, 1, None, "Looking for the neighbours of all items."))
-    kept = keep_scenario(engine.artifacts, path, name, fits, k1=found.k1, b=found.b, evaluation=evaluation)
-    return Deeper(found, kept)
+    wish.tell(News(1, 1, instead="Looking for the neighbours of all items"))
+    return keep_scenario(engine.artifacts, path, name, fits, k1=k1, b=b, evaluation=evaluation)
 
 
 def _what_it_is(found: WhatIf) -> str:
-    took = f"{found.seconds * 1000:,.0f} ms" if found.seconds < 1 else f"{found.seconds:,.1f} s"
+    if (found.k1, found.b) == (found.baseline_k1, found.baseline_b):
+        return ""
     name = {"preview": "Preview", "refine": "Refined", "full": "Full fit"}[found.mode]
-    clipped = f"{found.clipped:,} of {found.weights:,} weights were zero or less and clipped"
-    return f"{name}, {took}: {found.computed}; {clipped}."
+    if found.mode == "full":
+        return f"{name}, kept as a scenario: {found.computed}."
+    clipped = f"; {found.clipped:,} of {found.weights:,} weights were zero or less and clipped" if found.weights else ""
+    return f"{name}, {_duration(found.seconds)}: {found.computed}{clipped}."
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds * 1000:,.0f} ms"
+        if seconds < 1
+        else f"{seconds:,.1f} s"
+        if seconds < 90
+        else f"{seconds / 60:,.0f} min"
+    )
 
 
 def trust_words(found: WhatIf, trust: Trust | None) -> str:
     """How far an answer of this depth can be trusted, in words."""
+    if (found.k1, found.b) == (found.baseline_k1, found.baseline_b):
+        return ""
     if found.mode == "full":
         return "This is what a build with these settings would show."
     if trust is None:
@@ -263,9 +287,11 @@ def why_panel(engine: WhatIfEngine, found: WhatIf) -> None:
     with right:
         length = length_of(engine, row)
         factor = (1 - found.b) + found.b * length
-        words = (
-            f"{name} is played {_times(length)} times as much as the mean item: plays of it saturate {_times(factor)} "
-            f"times slower"
+        words = f"{name} is played {_times(length)} times as much as the mean item: "
+        words += (
+            f"a play of it counts towards its limit {_times(factor)} times slower than one of a mean item"
+            if found.b
+            else "with B 0 that makes no difference"
         )
         st.subheader(words, anchor=False)
         st.altair_chart(length_chart(length_factors(engine, settings), length), key="length", alt=words)

@@ -59,12 +59,11 @@ def grid_chart(
     ----------
     grid : tuning.parquet, one row a setting: k1, b, the metric, best_region.
     metric, title : column shown, and its name for people.
-    current, tutorial : K1 and B that are marked: with ● (in the cell that is nearest) and ○.
+    current, tutorial : K1 and B that are marked: with ● and ○, where they lie on the grid.
     """
     k1s, bs = sorted(grid["k1"].unique()), sorted(grid["b"].unique())
-    you = min(k1s, key=lambda each: abs(each - current[0])), min(bs, key=lambda each: abs(each - current[1]))
     marks = {tutorial: "○"}
-    marks[you] = f"{marks.get(you, '')}●"
+    marks[current] = f"{marks.get(current, '')}●"
     shown = grid.assign(
         K1=grid["k1"].map(lambda v: f"{v:g}"), B=grid["b"].map(lambda v: f"{v:g}"),
         mark=[marks.get(each, "") for each in zip(grid["k1"], grid["b"], strict=True)],
@@ -95,10 +94,14 @@ def grid_chart(
     # Never colour alone: numbers in all cells, a ring around those within noise of the best.
     dark = f"datum['{metric}'] <= {float(grid[metric].min() + grid[metric].max()) / 2}"
     ink = alt.condition(dark, alt.value("#ffffff"), alt.value("#1d1d1b"))
-    numbers = base.mark_text(fontSize=12, dy=-4).encode(text=alt.Text(f"{metric}:Q", format=".2f"), color=ink)
+    numbers = base.mark_text(fontSize=12, dy=-4).encode(
+        text=alt.Text(f"{metric}:Q", format=".1f" if metric == "popularity" else ".3f"), color=ink
+    )
     marks = base.mark_text(fontSize=13, dy=12).encode(text="mark:N", color=ink)
-    best = base.transform_filter("datum.best_region").mark_rect(fill=None, stroke="#1d1d1b", strokeWidth=2)
-    return alt.layer(cells, best, numbers, marks).properties(height=HEIGHT + 60, usermeta=CANVAS)
+    outline = base.transform_filter("datum.best_region").mark_rect(fill=None, stroke="#1d1d1b", strokeWidth=2)
+    # The region is measured for nDCG and says nothing of other metrics.
+    best = [outline] if metric == "ndcg" else []
+    return alt.layer(cells, *best, numbers, marks).properties(height=HEIGHT + 60, usermeta=CANVAS)
 
 
 LEGEND = alt.Legend(orient="top", gradientLength=160, titleLimit=240)

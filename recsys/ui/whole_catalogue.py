@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from recsys.analysis.agreement import REAL_BELOW
 from recsys.artifacts.store import ArtifactSet
 from recsys.ui.charts import (
     agreement_by_popularity_chart,
@@ -66,15 +67,23 @@ def worth_a_look(artifacts: ArtifactSet) -> None:
     if tags:
         with tagged:
             tag = st.selectbox("Tag", [ANY_TAG, *tags], key="tag", bind="query-params")
-    disputed, agreed = pointed_items(artifacts, artifacts.fingerprint, low, high, None if tag == ANY_TAG else tag)
+    found = pointed_items(artifacts, artifacts.fingerprint, low, high, None if tag == ANY_TAG else tag)
+    if not found.among:
+        st.write("No item lies in this range of popularity with this tag; widen the one or change the other.")
+        return
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("The models part here, beyond their own noise", anchor=False)
-        go_to_neighbours(artifacts, disputed, key="disputed")
+        go_to_neighbours(artifacts, found.disputed, key="disputed")
+        if found.real:
+            st.caption(
+                f"The difference is called real for {found.real:,} of {found.among:,} items; were the models one and "
+                f"the same, chance would call it so for up to {REAL_BELOW:.0%}, {REAL_BELOW * found.among:,.0f} items."
+            )
     with right:
         st.subheader("The models agree here, as far as the noisier agrees with itself", anchor=False)
-        if agreed:
-            go_to_neighbours(artifacts, agreed, key="agreed")
+        if found.agreed:
+            go_to_neighbours(artifacts, found.agreed, key="agreed")
         else:
             st.write("Nowhere, or it is not known what each model shares with itself.")
 

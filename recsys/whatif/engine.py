@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -20,7 +21,7 @@ from recsys.artifacts.store import ArtifactSet
 from recsys.errors import DamagedArtifacts, ParameterError
 from recsys.models import als
 from recsys.models.als import AlsFit, AlsParams, ItemRefit, go_on, one_blas_thread
-from recsys.models.bm25 import Bm25Statistics, bm25_weights, check_bm25, clip, weigh
+from recsys.models.bm25 import LARGEST_K1, Bm25Statistics, bm25_weights, check_bm25, clip, weigh
 from recsys.models.vectors import unit_rows
 
 Mode = Literal["preview", "refine", "full"]
@@ -113,7 +114,8 @@ class WhatIf:
             "noise_floors": view["noise_floor"],
             "rbo": view["rbo"],
             "p_value": view["p_value"],
-            "verdict": view["verdict"],
+            # A preview sees only part of the change, so it is no ground for a verdict.
+            "verdict": view["verdict"] if self.mode != "preview" else "unknown",
             "computed": self.computed,
             "iterations": self.iterations,
             "weights": self.weights,
@@ -173,7 +175,14 @@ class WhatIfEngine:
         ParameterError : K1, B, n or the row outside their limits.
         """
         start = time.perf_counter()
+        check_bm25(k1, b)
         baseline = stored_lists(self.artifacts, "als", item_row, n=n)
+        if (k1, b) == (self.params.k1, self.params.b):
+            # A refit would differ a little, which is the preview's error and no effect of K1 and B.
+            return self._result(
+                "preview", item_row, n, baseline, baseline, k1=k1, b=b, start=start,
+                computed="nothing, these are the settings of the set itself", iterations=0, clipped=0, weights=0,
+            )  # fmt: skip
         candidates = self._candidates(item_row, k1, b)
         item_users = self._item_users[candidates]
         weights, clipped = clip(self._weigh(item_users, candidates, k1, b))
@@ -221,9 +230,13 @@ class WhatIfEngine:
         count, clipped = len(cosines), 0
 
         def result(done: int) -> WhatIf:
+            whole = done == iterations * count
+            words = (
+                f"{iterations} iterations of {count} fits" if whole else f"{done} of {iterations * count} iterations"
+            )
             return self._result(
                 "refine", item_row, n, baseline, _ranked(others, cosines[:, others], n), k1=k1, b=b, start=start,
-                computed=f"{done} of {iterations * count} iterations from the stored factors, everything trained on",
+                computed=f"{words} from the stored factors, listeners and items trained on",
                 iterations=done // count, clipped=clipped, weights=self._user_items.nnz,
             )  # fmt: skip
 
@@ -282,12 +295,34 @@ class WhatIfEngine:
         baseline = stored_lists(self.artifacts, "als", item_row, n=n)
         fits = self.fitted(k1=k1, b=b, on_iteration=on_iteration)
         new = lists_by(fits, item_row, n)
-        words = f"{len(fits)} fits of {self.params.iterations} iterations from random factors and other seeds"
+        words = _full_words(len(fits), self.params.iterations)
         found = self._result(
             "full", item_row, n, baseline, new, k1=k1, b=b, start=start, computed=words,
             iterations=self.params.iterations, clipped=fits[0].clipped_weights, weights=self._user_items.nnz,
         )  # fmt: skip
         return found, fits
+
+    def as_kept(self, scenario: ArtifactSet, item_row: int, n: int) -> WhatIf:
+        """The full answer that a scenario of this set holds.
+
+        Raises
+        ------
+        ParameterError : n or the row outside their limits.
+        """
+        start = time.perf_counter()
+        entry = scenario.manifest.models["als"]
+        return self._result(
+            "full", item_row, n, stored_lists(self.artifacts, "als", item_row, n=n),
+            stored_lists(scenario, "als", item_row, n=n), k1=float(entry.params["k1"]), b=float(entry.params["b"]),
+            start=start, computed=_full_words(entry.n_replicates, self.params.iterations),
+            iterations=self.params.iterations, clipped=0, weights=0,
+        )  # fmt: skip
+
+    @property
+    def seconds_of_refine(self) -> float:
+        """About how long a refine takes, going by the build's own fits; not a number where that is not known."""
+        fits = self.artifacts.manifest.timings.get("fit_als", math.nan)
+        return fits / self.params.iterations * REFINE_ITERATIONS
 
     def fitted(self, *, k1: float, b: float, on_iteration: OnStep | None = None) -> list[AlsFit]:
         """As many fits as the baseline has, from random factors and other seeds; parameters and errors as of `full`."""
@@ -368,15 +403,17 @@ class WhatIfEngine:
 
 
 def headline(found: WhatIf) -> str:
-    """What to make of it, in one or two sentences."""
+    """What to make of it, in one or two sentences. A preview has no verdict: it sees only part of the change."""
     view = found.view
-    words = f"{view.name}: with {view.titles[WHATIF]}, {view.n_shared} of {view.length} neighbours stay."
+    words = f"{view.name}: with {view.titles[WHATIF]}, {view.n_shared} of {view.length} neighbours stay"
+    if found.mode == "preview":
+        return f"{words} in this preview, which sees only part of the change."
     floors = [view.noise_floor[name] for name in (BASELINE, WHATIF)]
     if floors[0] is None or floors[1] is None:
-        return f"{words} How much of that is noise is not known: this set was built with one replicate."
+        return f"{words}. How much of that is noise is not known: this set was built with one replicate."
     own = [f"{floor * view.length:.0f}" for floor in floors if floor is not None]
     return (
-        f"{words} Re-run with other seeds, {view.titles[BASELINE]} keeps {own[0]} of {view.length} "
+        f"{words}. Re-run with other seeds, {view.titles[BASELINE]} keeps {own[0]} of {view.length} "
         f"and {view.titles[WHATIF]} {own[1]}: {MEANINGS[view.verdict]}"
     )
 
@@ -388,8 +425,16 @@ def lists_by(fits: Sequence[AlsFit], item_row: int, n: int) -> Lists:
     return _ranked(others, cosines, n)
 
 
+def _full_words(fits: int, iterations: int) -> str:
+    return f"{fits} fits of {iterations} iterations from random factors and other seeds"
+
+
 def setting(k1: float, b: float) -> str:
-    """K1 and B as people read them."""
+    """K1 and B as people read them; the two ends of K1 by what they amount to."""
+    if k1 == 0:
+        return "listened or not"
+    if k1 == LARGEST_K1:
+        return f"plain counts, B {b:g}" if b else "plain counts"
     return f"K1 {k1:,.0f}, B {b:g}" if k1 >= 10_000 else f"K1 {k1:g}, B {b:g}"
 
 

@@ -38,7 +38,7 @@ def engine(copied: Path) -> WhatIfEngine:
 
 def expected(engine: WhatIfEngine, k1: float, b: float) -> list[str]:
     row = engine.artifacts.catalogue["item_id"].tolist().index(ITEM)
-    return list(engine.preview(row, k1=k1, b=b, n=10).view.lists["whatif"]["name"])
+    return list(engine.refine(row, k1=k1, b=b, n=10).view.lists["whatif"]["name"])
 
 
 def new_list(page: Page) -> Locator:
@@ -60,25 +60,26 @@ def test_twenty_quick_moves_end_at_the_last_value(whatif_app: str, visit: Visit,
     expect(page.locator(".st-key-k1_field input")).to_have_attribute("placeholder", last)
     expect(new_list(page)).to_have_text(expected(engine, float(last), 0.5))
     # Nothing goes on: what stands there stays.
+    expect(page.get_by_test_id("stProgress")).to_have_count(0)
     page.wait_for_timeout(700)
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     expect(new_list(page)).to_have_text(expected(engine, float(last), 0.5))
 
 
-def test_a_refine_shows_its_progress_can_be_stopped_and_is_left_behind_by_moving_on(
+def test_the_page_refines_by_itself_and_moving_on_leaves_that_behind(
     whatif_app: str, visit: Visit, engine: WhatIfEngine
 ) -> None:
     page = visit(f"{whatif_app}/whatif?set=demo&item={ITEM}&k1=100&b=0.8")
-    page.get_by_role("button", name="Refine").click()
     expect(page.get_by_text("Refined,", exact=False)).to_be_visible(timeout=30_000)
-    assert page.get_by_test_id("stProgress").count() == 0
+    expect(page.get_by_test_id("stProgress")).to_have_count(0)
+    expect(new_list(page)).to_have_text(expected(engine, 100, 0.8))
     slider = page.locator(".st-key-b_slider").get_by_role("slider")
     slider.focus()
     page.keyboard.press("ArrowLeft")
-    expect(page.get_by_text("Preview,", exact=False)).to_be_visible()
-    settled(page)
-    assert address_of(page, "b") == "0.75"
+    expect(page.locator(".st-key-b_field input")).to_have_attribute("placeholder", "0.75")
+    expect(page.get_by_text("Refined,", exact=False)).to_be_visible(timeout=30_000)
     expect(new_list(page)).to_have_text(expected(engine, 100, 0.75))
+    assert address_of(settled(page), "b") == "0.75"
 
 
 def test_a_full_fit_becomes_a_scenario_that_can_be_opened_by_link_and_deleted(
@@ -100,7 +101,7 @@ def test_a_full_fit_becomes_a_scenario_that_can_be_opened_by_link_and_deleted(
     again = visit(page.url)
     expect(again.get_by_text("itself a scenario of", exact=False)).to_be_visible()
     back = visit(f"{whatif_app}/whatif?set=demo&item={ITEM}")
-    back.get_by_role("button", name="Delete …").click()
+    back.get_by_text("Delete Tutorial …").click()
     back.get_by_role("button", name="Delete it").click()
     expect(back.get_by_role("heading", name="Scenarios kept beside this set")).to_have_count(0)
     assert not folder.exists()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from recsys.analysis.agreement import most_agreed, most_disputed, overlap_distribution, popularity_bands
+from recsys.analysis.agreement import is_real, most_agreed, most_disputed, overlap_distribution, popularity_bands
 from recsys.analysis.evidence import evidence, reasons
 from recsys.analysis.hubness import hubness
 from recsys.analysis.side_by_side import compare_neighbours, headline
@@ -300,6 +300,9 @@ def test_overview_points_at_items_of_a_popularity_and_tag(open_page: Open, small
     among &= catalogue["popularity"].to_numpy() <= 50
     assert shown(at, "disputed") == words(most_disputed(agreement, listeners, among=among))
     assert shown(at, "agreed") == words(most_agreed(agreement, listeners, among=among))
+    assert f"real for {(is_real(agreement) & among).sum():,} of {among.sum():,} items" in texts(at)
+    at.slider(key="among").set_value((0, 0)).run()
+    assert "No item lies in this range" in texts(at)
 
 
 def test_overview_says_what_each_model_lists_too_often(open_page: Open, small_set: Path) -> None:
@@ -309,8 +312,8 @@ def test_overview_says_what_each_model_lists_too_often(open_page: Open, small_se
     for model in artifacts.model_names:
         found = hubness(artifacts.neighbours(model), listeners, 10)
         fits = [hubness(each, listeners, 10).popularity_lift for each in artifacts.replicate_neighbours(model)]
-        assert f"{found.popularity_lift:.2f}× ({min(fits):.2f}× to {max(fits):.2f}×)" in words
-        assert f"{found.never:.1%} (" in words
+        assert f"{found.popularity_lift:.2f}×; single fits {min(fits):.2f}× to {max(fits):.2f}×" in words
+        assert f"{found.never:.1%}; single fits" in words
 
 
 def test_pinned_items_are_compared_and_stand_in_the_link(

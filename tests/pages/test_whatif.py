@@ -18,7 +18,8 @@ from recsys.artifacts.store import ArtifactSet
 from recsys.scenarios import scenarios_of
 from recsys.tuning.measure import TuningSettings
 from recsys.tuning.pair import compare_settings
-from recsys.ui.bm25_controls import K1_STEPS
+from recsys.ui import whatif
+from recsys.ui.bm25_controls import K1_STEPS, PRESETS
 from recsys.ui.whatif import turns
 from recsys.whatif.curves import worth
 from recsys.whatif.engine import WhatIf, WhatIfEngine, headline
@@ -64,14 +65,22 @@ def assert_shows(at: AppTest, found: WhatIf) -> None:
         assert re.fullmatch(rf"was {row['from']}(st|nd|rd|th)", marks[row["item_id"]])
 
 
-def until_over(at: AppTest) -> None:
-    wish: Wish[Any] = at.session_state["wish"]
+def until_over(at: AppTest, kind: str = "refine_wish") -> AppTest:
+    """Run again until the computation that was begun has ended, as the page does by itself."""
+    wish: Wish[Any] = at.session_state[kind]
     until = time.monotonic() + 60
     while not wish.wait(0.1):
         wish.look()
         assert time.monotonic() < until
     at.run()
     assert not at.exception
+    return at
+
+
+@pytest.fixture
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on data so large that a refine is begun by hand."""
+    monkeypatch.setattr(whatif, "REFINE_AT_ONCE", -1.0)
 
 
 def test_it_opens_on_the_settings_of_the_set(page: Callable[..., AppTest], engine: WhatIfEngine) -> None:
@@ -79,16 +88,26 @@ def test_it_opens_on_the_settings_of_the_set(page: Callable[..., AppTest], engin
     assert "Nothing is changed yet" in texts(at)
     assert at.number_input(key="k1_field").placeholder == f"{engine.params.k1:g}"
     assert at.number_input(key="b_field").placeholder == f"{engine.params.b:g}"
-    assert_shows(at, engine.preview(ROW, k1=engine.params.k1, b=engine.params.b, n=10))
+    baseline = engine.artifacts.neighbours("als")[ROW, :10].tolist()
+    for cells in shown(at):
+        assert [row["item_id"] for row in cells["rows"]] == engine.artifacts.catalogue["item_id"][baseline].tolist()
+    assert "neighbours stay" not in words(at)
+    assert "refine_wish" not in at.session_state
 
 
-def test_a_link_shows_what_it_asks_for(page: Callable[..., AppTest], engine: WhatIfEngine) -> None:
+def test_a_link_shows_a_preview_and_then_the_refined_answer(page: Callable[..., AppTest], engine: WhatIfEngine) -> None:
     at = page(k1="100", b="0.8", n="6")
-    assert_shows(at, engine.preview(ROW, k1=100.0, b=0.8, n=6))
+    preview = engine.preview(ROW, k1=100.0, b=0.8, n=6)
+    assert "sees only part of the change" in headline(preview)
+    assert "real" not in headline(preview)
+    refined = engine.refine(ROW, k1=100.0, b=0.8, n=6)
+    assert_shows(until_over(at), refined)
+    assert "Refined" in texts(at)
     assert at.select_slider(key="k1_slider").value == 100
     assert "Nothing is changed yet" not in texts(at)
 
 
+@pytest.mark.usefixtures("by_hand")
 def test_sliders_fields_and_presets_are_three_ways_to_one_setting(
     page: Callable[..., AppTest], engine: WhatIfEngine
 ) -> None:
@@ -125,6 +144,7 @@ def test_a_link_that_asks_for_nonsense_says_so_and_shows_the_baseline(
     assert said in texts(at).replace("\\", "")
     assert "Nothing is changed yet" in texts(at)
     assert len(shown(at)[1]["rows"]) == 10
+    assert not set(query) & set(at.query_params)
 
 
 @pytest.mark.parametrize("k1", ["0", "1e-9", "1e6", "1e9"])
@@ -134,20 +154,18 @@ def test_extreme_settings_are_answered(page: Callable[..., AppTest], k1: str) ->
     assert "nan" not in words(at).casefold()
 
 
-def test_refining_and_moving_on(page: Callable[..., AppTest], engine: WhatIfEngine) -> None:
+@pytest.mark.usefixtures("by_hand")
+def test_where_refining_takes_long_it_is_begun_by_hand(page: Callable[..., AppTest], engine: WhatIfEngine) -> None:
     at = page(k1="100", b="0.8")
+    assert_shows(at, engine.preview(ROW, k1=100.0, b=0.8, n=10))
     at.button(key="refine").click().run()
-    until_over(at)
-    assert_shows(at, engine.refine(ROW, k1=100.0, b=0.8, n=10))
-    assert "Refined" in texts(at)
-    assert at.button(key="refine").disabled
+    assert_shows(until_over(at), engine.refine(ROW, k1=100.0, b=0.8, n=10))
     at.select_slider(key="k1_slider").set_value(0.5).run()
     assert_shows(at, engine.preview(ROW, k1=0.5, b=0.8, n=10))
     assert "Preview" in texts(at)
 
 
 def test_what_was_left_behind_is_dropped(page: Callable[..., AppTest]) -> None:
-    at = page(k1="100", b="0.8")
     gate: list[bool] = []
 
     def endless(wish: Wish[Any]) -> None:
@@ -159,38 +177,45 @@ def test_what_was_left_behind_is_dropped(page: Callable[..., AppTest]) -> None:
     blocker = turns().ask("somebody else", endless)
     while not gate:
         time.sleep(0.01)
-    at.button(key="refine").click().run()
-    wish: Wish[Any] = at.session_state["wish"]
-    assert wish.look() == "waiting"
-    assert wish.ahead() == 1
+    at = page(k1="100", b="0.8")
+    first: Wish[Any] = at.session_state["refine_wish"]
+    assert first.look() == "waiting"
+    assert first.ahead() == 1
     at.select_slider(key="k1_slider").set_value(0.5).run()
-    assert wish.look() == "dropped"
-    assert not at.exception
+    second: Wish[Any] = at.session_state["refine_wish"]
+    assert first.look() == "dropped"
+    assert second.look() == "waiting"
+    assert second.ahead() == 1
+    at.button_group(key="preset").set_value(next(o for o in PRESETS if o.startswith("Tutorial"))).run()
+    assert second.look() == "dropped"
     blocker.drop()
     assert blocker.wait(5)
+    until_over(at)
     assert turns().running() == 0
 
 
-def test_a_full_fit_is_kept_compared_and_deleted(
+def fit_in_full(at: AppTest, name: str) -> AppTest:
+    field = next(field for field in at.text_input if field.label == "Name of a scenario")
+    field.set_value(name).run()
+    at.button(key="full").click().run()
+    return until_over(at, "fit_wish")
+
+
+def test_a_full_fit_is_kept_shown_compared_and_deleted(
     page: Callable[..., AppTest], engine: WhatIfEngine, small_set: Path
 ) -> None:
-    at = page(k1="100", b="0.8")
-    name = next(field for field in at.text_input if field.label == "Name of a scenario")
-    name.set_value("The tutorial's").run()
-    at.button(key="full").click().run()
-    until_over(at)
+    at = fit_in_full(until_over(page(k1="100", b="0.8")), "The tutorial's")
     found, fits = engine.full(ROW, k1=100.0, b=0.8, n=10)
     assert_shows(at, found)
+    assert "Full fit, kept as a scenario" in texts(at)
     path = scenarios_of(small_set)["The tutorial's"]
     kept = ArtifactSet.open(path)
     np.testing.assert_array_equal(kept.array("als/item_factors"), np.stack([fit.item_factors for fit in fits]))
-    assert kept.neighbours("als")[ROW, :10].tolist() == found.view.lists["whatif"]["item_row"].tolist()
-    assert "Scenarios kept beside this set" in texts(at)
     assert kept.manifest.scenario is not None
     evaluation = kept.manifest.scenario.evaluation
     assert evaluation is not None
     baseline = (engine.params.k1, engine.params.b)
-    assert evaluation == compare_settings(engine.artifacts, baseline, (100.0, 0.8), TuningSettings())
+    assert evaluation == compare_settings(engine.artifacts, baseline, (100.0, 0.8), TuningSettings.model_validate({}))
     assert f"<td>{evaluation.ndcg:.3f}</td>" in texts(at)
     compared = shown(at, 1)
     assert [row["item_id"] for row in compared[1]["rows"]] == found.view.lists["whatif"]["item_id"].tolist()
@@ -201,15 +226,23 @@ def test_a_full_fit_is_kept_compared_and_deleted(
     assert "Scenarios kept beside this set" not in texts(at)
 
 
-def test_a_name_that_is_taken_is_said_and_nothing_is_lost(page: Callable[..., AppTest], small_set: Path) -> None:
+def test_a_full_fit_goes_on_while_the_person_looks_elsewhere(
+    page: Callable[..., AppTest], small_set: Path, catalogue: Catalogue
+) -> None:
     at = page(k1="100", b="0.8")
-    for _ in range(2):
-        at.button(key="full").click().run()
-        until_over(at)
-        at.select_slider(key="k1_slider").set_value(0.5).run()
-        at.select_slider(key="k1_slider").set_value(100).run()
+    field = next(field for field in at.text_input if field.label == "Name of a scenario")
+    field.set_value("Kept").run()
     at.button(key="full").click().run()
-    until_over(at)
+    at.select_slider(key="k1_slider").set_value(0.5).run()
+    until_over(at, "fit_wish")
+    assert ArtifactSet.open(scenarios_of(small_set)["Kept"]).manifest.models["als"].params["k1"] == 100
+    assert "Kept as" in texts(at)
+
+
+def test_a_name_that_is_taken_is_said_and_nothing_is_lost(page: Callable[..., AppTest], small_set: Path) -> None:
+    at = fit_in_full(page(k1="100", b="0.8"), "Taken")
+    at.select_slider(key="k1_slider").set_value(0.5).run()
+    fit_in_full(at, "Taken")
     assert any("there is a scenario" in error.value.replace("\\", "") for error in at.error)
     assert len(scenarios_of(small_set)) == 1
 

@@ -26,7 +26,7 @@ def bands(overlap: tuple[float, float], als: float, word2vec: float) -> pd.DataF
     ("table", "sentence"),
     [
         (bands((0.4, 0.2), 0.8, 0.7), "The models share 3.5 of 10 on average; each shares at least 7.0 with itself; "
-         "least for the most popular items"),
+         "they share least for the most popular items"),
         (bands((0.4, 0.4), 0.8, 0.3), "The models share 4.0 of 10 on average, "
          "no less than Word2vec shares with itself"),
         (bands((0.4, 0.4), 0.3, 0.4), "The models share 4.0 of 10 on average, no less than each shares with itself"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from recsys.ui.measured_grid import best_measured
+from recsys.ui.measured_grid import best_measured, measured_words
 from recsys.ui.whatif_charts import grid_chart, length_chart, worth_chart
 
 CURVES = pd.DataFrame({"setting": ["a", "a", "b", "b"], "plays": [1, 10, 1, 10], "worth": [1, 2, 1, 8]})
@@ -37,7 +37,7 @@ def test_length_chart_marks_where_the_item_stands() -> None:
 
 
 def test_grid_shows_every_cell_with_its_number_marks_and_outline() -> None:
-    spec = grid_chart(GRID, "ndcg", "nDCG@10", (1.2, 0.75), (100.0, 0.8)).to_dict()
+    spec = grid_chart(GRID, "ndcg", "nDCG@10", (1.2, 0.8), (100.0, 0.8)).to_dict()
     rows = next(iter(spec["datasets"].values()))
     assert {(row["K1"], row["B"], row["ndcg"], row["mark"]) for row in rows} == {
         ("1.2", "0", 0.25, ""), ("1.2", "0.8", 0.26, "●"), ("100", "0", 0.16, ""), ("100", "0.8", 0.17, "○"),
@@ -46,6 +46,12 @@ def test_grid_shows_every_cell_with_its_number_marks_and_outline() -> None:
     assert kinds == ["rect", "rect", "text", "text"]
     assert spec["layer"][1]["transform"] == [{"filter": "datum.best_region"}]
     assert any(param["name"] == "cell" for param in spec["params"])
+
+
+def test_a_setting_off_the_grid_is_marked_nowhere_and_only_ndcg_has_an_outline() -> None:
+    spec = grid_chart(GRID.assign(recall=0.1), "recall", "Recall", (1.2, 0.75), (100.0, 0.8)).to_dict()
+    assert "●" not in [row["mark"] for row in next(iter(spec["datasets"].values()))]
+    assert len(spec["layer"]) == 3
 
 
 def test_both_marks_fall_together_where_the_person_asks_for_the_tutorial() -> None:
@@ -59,3 +65,14 @@ def test_best_measured_is_the_highest_if_there_is_one(
     grid: pd.DataFrame | None, best: tuple[float, float] | None
 ) -> None:
     assert best_measured(grid) == best
+
+
+def test_the_measured_line_compares_with_the_baseline_at_the_nearest_points() -> None:
+    grid = GRID.assign(noise_floor=[0.6, 0.7, 0.3, 0.4])
+    assert measured_words(grid, 10, (1.2, 0.8), (100.0, 0.8)) == (
+        "Measured on held-out plays: nDCG@10 **0.260** ± 0.100, against 0.170 at K1 100, B 0.8; "
+        "two fits share **70%** of their top 10, against 40%."
+    )
+    assert "nearby, at K1 1.2, B 0.8: " in measured_words(grid, 10, (1.0, 0.75), (100.0, 0.8))
+    assert measured_words(grid, 10, (90.0, 0.8), (100.0, 0.8)) == ""
+    assert measured_words(grid.assign(ndcg=float("nan")), 10, (1.2, 0.8), (100.0, 0.8)) == ""
