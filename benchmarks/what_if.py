@@ -115,7 +115,7 @@ def _written(folder: Path) -> tuple[ArtifactSet, np.ndarray[Any, Any]]:
     user_items = base.user_items.copy()
     fits = [als.fit(user_items, params, np.random.default_rng(seed)) for seed in range(REPLICATES)]
     vectors = ItemVectors.consensus([fit.item_factors for fit in fits])
-    near = exact_neighbours(vectors.vectors, rows, base.manifest.depth)
+    near = exact_neighbours(vectors.vectors, rows, base.neighbours("als").shape[1])
     with ArtifactWriter(folder / "sets" / "whatif") as writer:
         writer.adopt(base, but=lambda name: name in ("als/neighbours.npy", "als/similarities.npy"))
         neighbours, similarities = base.neighbours("als").copy(), base.similarities("als").copy()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -33,9 +33,47 @@ from recsys.steps import (
     keep_model,
     mean_over_known,
 )
+from recsys.tuning.measure import TuningSettings
+from recsys.tuning.pair import compare_settings
+from recsys.whatif.engine import WhatIfEngine
 
 MOST_SCENARIOS = 20
 LONGEST_NAME = 40
+
+
+def fit_scenario(
+    engine: WhatIfEngine,
+    base_path: Path,
+    name: str,
+    *,
+    k1: float,
+    b: float,
+    tell: Callable[[str, int, int], object] = lambda words, done, total: None,
+) -> Path:
+    """Fit in full with another K1 and B, measure that on held-out plays beside the base's own, and keep it.
+
+    tell : told what is being done, how many steps of it are done, and of how many; what it raises ends all and comes
+        out here, with nothing kept.
+
+    Returns the folder; parameters and errors otherwise as of `keep_scenario` and `WhatIfEngine.full`.
+    """
+    _new_folder(engine.artifacts, base_path, name)  # a name that is taken is better known before all the work
+    fits = engine.fitted(k1=k1, b=b, on_iteration=lambda done, total: tell("Fitting in full", done, total))
+    settings, measured = TuningSettings.model_validate({}), 0
+    total = 2 * settings.replicates * engine.params.iterations
+
+    def measuring() -> None:
+        nonlocal measured
+        measured += 1
+        tell("The fits are done; measuring on held-out plays", measured, total)
+
+    try:
+        baseline = (engine.params.k1, engine.params.b)
+        evaluation = compare_settings(engine.artifacts, baseline, (k1, b), settings, measuring)
+    except ArtifactError:
+        evaluation = None  # too few listeners to hold anything out
+    tell("Looking for the neighbours of all items", 0, 1)
+    return keep_scenario(engine.artifacts, base_path, name, fits, k1=k1, b=b, evaluation=evaluation)
 
 
 def keep_scenario(
@@ -63,13 +101,8 @@ def keep_scenario(
     ArtifactError : a scenario of that name exists, or the folder cannot be written to.
     """
     manifest = base.manifest
-    others = scenarios_of(base_path)
-    if len(others) >= MOST_SCENARIOS:
-        raise ParameterError(f"{base_path.name} has {len(others)} scenarios, the most there can be; delete one first")
-    base_set = manifest.scenario.base_set if manifest.scenario else base_path.name
-    out = base_path.parent / f"{base_set}{BETWEEN}{_slug(name)}"
-    if out.exists():
-        raise ArtifactError(f"there is a scenario {out.name} already; choose another name, or delete it first")
+    out = _new_folder(base, base_path, name)
+    base_set = _base_name(base, base_path)
     stages = Stages(progress or Silence())
     n_items = manifest.counts.items
     params = {**manifest.models["als"].params, "k1": k1, "b": b}
@@ -147,6 +180,21 @@ def _scenario(path: Path) -> Scenario | None:
 def _scenario_in(folder: Path) -> Scenario | None:
     """What is published is never changed, so it need be read only once."""
     return ArtifactSet.open(folder).manifest.scenario
+
+
+def _base_name(base: ArtifactSet, base_path: Path) -> str:
+    """A scenario of a scenario belongs to the same base."""
+    return base.manifest.scenario.base_set if base.manifest.scenario else base_path.name
+
+
+def _new_folder(base: ArtifactSet, base_path: Path, name: str) -> Path:
+    others = scenarios_of(base_path)
+    if len(others) >= MOST_SCENARIOS:
+        raise ParameterError(f"{base_path.name} has {len(others)} scenarios, the most there can be; delete one first")
+    out = base_path.parent / f"{_base_name(base, base_path)}{BETWEEN}{_slug(name)}"
+    if out.exists():
+        raise ArtifactError(f"there is a scenario {out.name} already; choose another name, or delete it first")
+    return out
 
 
 def _kept(base: ArtifactSet, model: str) -> KeptModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -24,11 +25,14 @@ def whatif(
     mode: Annotated[str, typer.Option(help="preview, refine or full")] = "preview",
     n: Annotated[int | None, typer.Option("-n", help="length of the lists [default: 10]")] = None,
     iterations: Annotated[int, typer.Option(help="of refine")] = REFINE_ITERATIONS,
+    keep: Annotated[str | None, typer.Option(help="keep a full fit as a scenario of this name, evaluated")] = None,
     as_json: Json = False,
 ) -> None:
     """What another K1 and B would change for one item: entered, left, moved, and whether that is noise."""
     if mode not in ("preview", "refine", "full"):
         raise ParameterError(f"there is no mode {mode!r}; choose preview, refine or full")
+    if keep is not None and mode != "full":
+        raise ParameterError(f"--keep goes with --mode full, not with {mode}")
     opened = ArtifactSet.open(artifacts)
     row = NameIndex(opened.catalogue["item_id"].tolist(), opened.catalogue["name"].tolist()).find(item)
     length = min(10, opened.manifest.replicate_depth) if n is None else n
@@ -43,13 +47,37 @@ def whatif(
             found = engine.refine(
                 row, **asked, iterations=iterations, on_iteration=lambda done, total, so_far: progress.advance(1)
             )
-        else:
+        elif keep is None:
             progress.stage("fitting from random factors", fits * engine.params.iterations)
             found, _ = engine.full(row, **asked, on_iteration=lambda done, total: progress.advance(1))
+        else:
+            folder = _kept(engine, artifacts, keep, k1, b, progress)
+            scenario = ArtifactSet.open(folder)
+            found = engine.as_kept(scenario, row, length)
+    kept: dict[str, Any] = {}
+    if keep is not None and scenario.manifest.scenario:
+        kept = {"path": str(folder), **scenario.manifest.scenario.model_dump()}
     if as_json:
-        print_json(found.as_json())
+        print_json({**found.as_json(), **({"scenario": kept} if kept else {})})
     else:
         _print(found)
+        if kept:
+            out.print(f"kept as {escape(str(kept['path']))}", soft_wrap=True)
+
+
+def _kept(engine: WhatIfEngine, artifacts: Path, name: str, k1: float, b: float, progress: Any) -> Path:
+    from recsys.scenarios import fit_scenario
+
+    stage = ""
+
+    def tell(words: str, done: int, total: int) -> None:
+        nonlocal stage
+        if words != stage:
+            stage = words
+            progress.stage(words, total)
+        progress.advance(1)
+
+    return fit_scenario(engine, artifacts, name, k1=k1, b=b, tell=tell)
 
 
 def _print(found: WhatIf) -> None:

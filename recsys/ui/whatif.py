@@ -13,7 +13,6 @@ import streamlit as st
 
 from recsys.artifacts.manifest import Trust
 from recsys.artifacts.store import ArtifactSet
-from recsys.errors import ArtifactError
 from recsys.ui.controls import as_text, item_was_chosen
 from recsys.ui.ranked_lists import ranked_lists, verdict_strip
 from recsys.ui.scenarios import kept_at, set_path
@@ -200,27 +199,12 @@ def _refined(engine: WhatIfEngine, wish: Wish[Any], asked: dict[str, Any], name:
 
 def _fitted(engine: WhatIfEngine, wish: Wish[Any], asked: dict[str, Any], name: str, path: Path) -> Path:
     # Not for a page that only shows: building needs what pages do without.
-    from recsys.scenarios import keep_scenario
-    from recsys.tuning.measure import TuningSettings
-    from recsys.tuning.pair import compare_settings
+    from recsys.scenarios import fit_scenario
 
-    k1, b = asked["k1"], asked["b"]
-    fits = engine.fitted(k1=k1, b=b, on_iteration=lambda done, total: wish.tell(News(done, total)))
-    settings, measured = TuningSettings.model_validate({}), 0
-    total = 2 * settings.replicates * engine.params.iterations
+    def tell(words: str, done: int, total: int) -> None:
+        wish.tell(News(done, total, instead=words))
 
-    def measuring() -> None:
-        nonlocal measured
-        measured += 1
-        wish.tell(News(measured, total, instead="The fits are done; measuring on held-out plays"))
-
-    try:
-        baseline = (engine.params.k1, engine.params.b)
-        evaluation = compare_settings(engine.artifacts, baseline, (k1, b), settings, measuring)
-    except ArtifactError:
-        evaluation = None  # too few listeners to hold anything out
-    wish.tell(News(1, 1, instead="Looking for the neighbours of all items"))
-    return keep_scenario(engine.artifacts, path, name, fits, k1=k1, b=b, evaluation=evaluation)
+    return fit_scenario(engine, path, name, k1=asked["k1"], b=asked["b"], tell=tell)
 
 
 def _what_it_is(found: WhatIf) -> str:

@@ -8,7 +8,7 @@ from tests.e2e.conftest import settled
 from tests.e2e.find_chromium import ARGUMENTS, find_chromium
 from tests.e2e.server import ROOT, running_app
 
-PAGES = {"neighbours": "neighbours?item=s000000"}
+PAGES = {"neighbours": "neighbours?item=s000000", "whatif": "whatif?item=s000000&k1=100&b=0.8"}
 
 
 def main() -> None:

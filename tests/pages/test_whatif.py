@@ -181,6 +181,7 @@ def test_what_was_left_behind_is_dropped(page: Callable[..., AppTest]) -> None:
     first: Wish[Any] = at.session_state["refine_wish"]
     assert first.look() == "waiting"
     assert first.ahead() == 1
+    assert any("Waiting: one other computation is before yours" in bar.proto.text for bar in at.get("progress"))
     at.select_slider(key="k1_slider").set_value(0.5).run()
     second: Wish[Any] = at.session_state["refine_wish"]
     assert first.look() == "dropped"

@@ -61,3 +61,22 @@ def test_what_cannot_be_is_refused_with_the_limit(built_once: Path, more: list[s
     done = asked(built_once, *more)
     assert isinstance(done.exception, ParameterError)
     assert words in str(done.exception)
+
+
+def test_a_full_fit_can_be_kept_with_its_evaluation(small_set: Path) -> None:
+    done = asked(small_set, "--mode", "full", "--keep", "Forty", "--json")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    kept = ArtifactSet.open(small_set.parent / "small--forty")
+    assert kept.manifest.scenario is not None
+    assert document["scenario"]["path"] == str(small_set.parent / "small--forty")
+    assert document["scenario"]["evaluation"] == kept.manifest.scenario.evaluation.model_dump()  # type: ignore[union-attr]
+    row = kept.catalogue["item_id"].tolist().index("s000003")
+    shown = [kept.catalogue["item_id"].iloc[other] for other in kept.neighbours("als")[row, :10]]
+    assert [each["item_id"] for each in document["whatif"]] == shown
+    again = asked(small_set, "--mode", "full", "--keep", "forty")
+    assert "there is a scenario" in str(again.exception)
+
+
+def test_only_full_fits_are_kept(built_once: Path) -> None:
+    assert "goes with --mode full" in str(asked(built_once, "--keep", "x").exception)
