@@ -66,9 +66,11 @@ def test_refused_input_leaves_the_set_in_use_alone(small_set: Path, tmp_path: Pa
 
 
 def test_killed_builds_leave_the_set_in_use_and_the_next_build_clears_up(small_set: Path, small_log: Path) -> None:
+    config = small_set.parent / "quick.toml"
+    config.write_text("measure_whatif = false\n")
     command = [
         sys.executable, "-m", "recsys", "build", "events", "--input", str(small_log), "--out", str(small_set),
-        "--replicates", "2", "--epochs", "2", "--iterations", "2", "--seed",
+        "--config", str(config), "--replicates", "2", "--epochs", "2", "--iterations", "2", "--seed",
     ]  # fmt: skip
     start = time.monotonic()
     subprocess.run([*command, "100"], cwd=ROOT, check=True, capture_output=True)
@@ -159,6 +161,6 @@ def test_hetrec_meets_its_figures(real_data: Path, tmp_path: Path) -> None:
 def test_two_als_seeds_on_hetrec_share_what_was_found_before(
     real_data: Path, tmp_path: Path, k1: float, b: float, lowest: float, highest: float
 ) -> None:
-    config = BuildConfig(replicates=2, als={"k1": k1, "b": b}, word2vec={"epochs": 1})
+    config = BuildConfig(replicates=2, measure_whatif=False, als={"k1": k1, "b": b}, word2vec={"epochs": 1})
     built = build("lastfm-2k", real_data / "hetrec2011-lastfm-2k", tmp_path / "hetrec", config)
     assert lowest <= built.manifest.models["als"].replicate_overlap <= highest  # type: ignore[operator]

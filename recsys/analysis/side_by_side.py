@@ -270,9 +270,10 @@ def why_this_verdict(view: SideBySide) -> str:
     rule = f"{chance} part them as far as {first} and {second} do"
     if view.verdict == "real":
         return f"Why real: {rule} (5% is the limit), and the overlap lies below what either shares with itself."
-    if view.p_value > REAL_BELOW:
-        return f"Why not: {rule}; 5% is the limit."
-    return "Why not: the overlap does not lie below what each shares with itself."
+    floors = [floor for floor in view.noise_floor.values() if floor is not None]
+    if view.overlap >= min(floors, default=0):
+        return "Why not: the overlap does not lie below what each shares with itself."
+    return f"Why not: {rule}; 5% is the limit."
 
 
 def _table(catalogue: pd.DataFrame, own: Lists, other: Lists, n: int) -> pd.DataFrame:

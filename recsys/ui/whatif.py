@@ -273,12 +273,16 @@ def why_panel(engine: WhatIfEngine, found: WhatIf) -> None:
         factor = (1 - found.b) + found.b * length
         words = f"{name} is played {_times(length)} times as much as the mean item: "
         words += (
-            f"a play of it counts towards its limit {_times(factor)} times slower than one of a mean item"
+            f"its plays near their limit {_slower(factor)} than those of a mean item"
             if found.b
             else "with B 0 that makes no difference"
         )
         st.subheader(words, anchor=False)
         st.altair_chart(length_chart(length_factors(engine, settings), length), key="length", alt=words)
+
+
+def _slower(factor: float) -> str:
+    return f"{_times(factor)} times slower" if factor >= 1 else f"{_times(1 / factor)} times faster"
 
 
 def _times(value: float) -> str:

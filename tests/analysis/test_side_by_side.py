@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recsys.analysis.side_by_side import compare_neighbours, headline
+from recsys.analysis.side_by_side import compare_neighbours, headline, why_this_verdict
 from recsys.artifacts.store import ArtifactSet
 from recsys.errors import DamagedArtifacts, ParameterError
 from recsys.models.vectors import ItemVectors
@@ -129,3 +129,17 @@ def test_the_table_to_hand_on_holds_both_lists_and_the_noise(small_artifacts: Ar
     assert table["item_id"].tolist() == [*view.lists["als"]["item_id"], *view.lists["word2vec"]["item_id"]]
     assert set(table.loc[table["model"] == "als", "noise_floor"]) == {view.noise_floor["als"]}
     assert set(table["verdict"]) == {view.verdict}
+
+
+def test_a_verdict_says_what_decided_it(small_artifacts: ArtifactSet) -> None:
+    view = compare_neighbours(small_artifacts, 4, n=6)
+    floors = {"als": 0.7, "word2vec": 0.8}
+    real = replace(view, overlap=0.2, noise_floor=floors, p_value=1 / 35, verdict="real")
+    assert why_this_verdict(real).startswith(
+        "Why real: of all ways to divide the 8 refits into two groups, 3% part them"
+    )
+    by_chance = replace(real, p_value=0.2, verdict="noise")
+    assert "20% part them as far as ALS and Word2vec do; 5% is the limit" in why_this_verdict(by_chance)
+    alike = replace(real, overlap=0.7, verdict="noise")
+    assert "does not lie below what each shares with itself" in why_this_verdict(alike)
+    assert why_this_verdict(replace(view, p_value=None, verdict="unknown")) == ""

@@ -109,7 +109,7 @@ def test_a_full_fit_becomes_a_scenario_that_can_be_opened_by_link_and_deleted(
 
 def test_a_click_on_a_neighbour_keeps_the_setting(whatif_app: str, visit: Visit) -> None:
     page = visit(f"{whatif_app}/whatif?set=demo&item={ITEM}&k1=100&b=0.8")
-    expect(new_list(page)).to_have_count(10)
+    expect(page.get_by_text("Refined,", exact=False)).to_be_visible(timeout=30_000)  # from here on the list stays
     name = new_list(page).nth(1).inner_text()
     new_list(page).nth(1).click()
     expect(page.get_by_role("heading", name=re.compile(f"Similar to {re.escape(name)}"))).to_be_visible()
