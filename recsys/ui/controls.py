@@ -142,9 +142,9 @@ def go_to_neighbours(artifacts: ArtifactSet, rows: list[int], key: str) -> None:
     chosen = st.pills(label, rows, format_func=_item_words(artifacts), key=key, wrap=True)
     if chosen is not None:
         item_id = str(artifacts.catalogue["item_id"].iloc[chosen])
-        st.switch_page(
-            "pages/neighbours.py", query_params={"set": st.session_state.get("set_kept", ""), "item": item_id}
-        )
+        # The whole address at once: what is added to it later is one more step back.
+        query = {"set": st.session_state.get("set_kept", ""), "item": item_id, "build": artifacts.fingerprint[:12]}
+        st.switch_page("pages/neighbours.py", query_params=query)
 
 
 def as_text(text: str) -> str:

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from recsys.analysis.neighbours import top_columns
 from recsys.analysis.side_by_side import Lists, SideBySide, Verdict, compare_lists, stored_lists
 from recsys.artifacts.store import ArtifactSet
-from recsys.errors import DamagedArtifacts, ParameterError
+from recsys.errors import ParameterError, UnsupportedSchema
 from recsys.models import als
 from recsys.models.als import AlsFit, AlsParams, ItemRefit, go_on, one_blas_thread
 from recsys.models.bm25 import LARGEST_K1, Bm25Statistics, bm25_weights, check_bm25, clip, weigh
@@ -135,7 +135,7 @@ class WhatIfEngine:
 
     Raises
     ------
-    DamagedArtifacts : the set does not hold the factors of all fits, as one built by an older version.
+    UnsupportedSchema : the set does not hold the factors of all fits, as one built by an older version.
     """
 
     def __init__(self, artifacts: ArtifactSet) -> None:
@@ -146,7 +146,7 @@ class WhatIfEngine:
         counts = artifacts.manifest.counts
         expected = [(entry.n_replicates, size, self.params.factors) for size in (counts.listeners, counts.items)]
         if [self._user_factors.shape, self._item_factors.shape] != expected:
-            raise DamagedArtifacts(
+            raise UnsupportedSchema(
                 f"{artifacts.folder} holds ALS factors of {list(self._user_factors.shape)}, a what-if needs "
                 f"{list(expected[0])} (fits, listeners, factors); build the set again"
             )

@@ -257,17 +257,18 @@ FOCUSED = """() => {
 }"""
 
 
-def test_every_control_of_both_pages_is_reached_by_keyboard(demo_app: str, visit: Visit) -> None:
+def test_every_control_of_all_pages_is_reached_by_keyboard(demo_app: str, visit: Visit) -> None:
     reached_on = {}
-    for path in ("/neighbours?item=s000000&pin=s000001", "/"):
+    for path in ("/neighbours?item=s000000&pin=s000001", "/", "/whatif?item=s000000&k1=100&b=0.8"):
         page = visit(f"{demo_app}{path}")
+        page.get_by_role("button", name="CSV").or_(page.locator(".st-key-hubs_als, .st-key-full")).first.wait_for()
         settled(page)
         reached = []
         for _ in range(140):
             page.keyboard.press("Tab")
             reached.append(page.evaluate(FOCUSED))
         reached_on[path] = "\n".join(reached)
-    lists, overview = reached_on.values()
+    lists, overview, whatif = reached_on.values()
     for control in (
         "st-key-item_search",
         "st-key-n ",
@@ -279,3 +280,5 @@ def test_every_control_of_both_pages_is_reached_by_keyboard(demo_app: str, visit
         assert control in f"{lists} ", control
     for control in ("st-key-among", "st-key-tag", "st-key-disputed", "st-key-agreed", "st-key-hubs_als"):
         assert control in overview, control
+    for control in ("k1_slider", "k1_field", "b_slider", "b_field", "preset", "full", "metric", "lists"):
+        assert f"st-key-{control}" in whatif or f"st-key-whatif_{control}" in whatif, control

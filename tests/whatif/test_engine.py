@@ -10,7 +10,7 @@ import pytest
 from implicit.cpu.als import AlternatingLeastSquares
 
 from recsys.artifacts.store import ArtifactSet, ArtifactWriter
-from recsys.errors import DamagedArtifacts, ParameterError
+from recsys.errors import ParameterError, UnsupportedSchema
 from recsys.models import als
 from recsys.models.bm25 import bm25_weights
 from recsys.models.vectors import unit_rows
@@ -204,5 +204,5 @@ def test_a_set_without_the_factors_of_all_fits_says_so(small_set: Path, tmp_path
         writer.adopt(old, but=lambda name: name == "als/user_factors.npy")
         writer.array("als/user_factors", np.array(old.array("als/user_factors")[0]))
         writer.publish(old.manifest.model_copy(update={"files": writer.files}))
-    with pytest.raises(DamagedArtifacts, match="build the set again"):
+    with pytest.raises(UnsupportedSchema, match="build the set again"):
         WhatIfEngine(ArtifactSet.open(tmp_path / "old"))
