@@ -13,6 +13,7 @@ page = st.navigation(
         st.Page("pages/overview.py", title="Overview", default=True),
         st.Page("pages/neighbours.py", title="Neighbours", url_path="neighbours"),
         st.Page("pages/whatif.py", title="BM25 what-if", url_path="whatif"),
+        st.Page("pages/maps.py", title="Maps", url_path="maps"),
     ],
     position="top",
 )

@@ -108,7 +108,9 @@ def keep_scenario(
     params = {**manifest.models["als"].params, "k1": k1, "b": b}
     config = BuildConfig.model_validate({**manifest.config, "als": {**manifest.config["als"], "k1": k1, "b": b}})
     with ArtifactWriter(out) as writer:
-        writer.adopt(base, but=lambda file: file.startswith("als/") or file in ("agreement.parquet", "tuning.parquet"))
+        # Maps of both models belong together, and a map of this ALS is another one.
+        stale = ("agreement.parquet", "tuning.parquet")
+        writer.adopt(base, but=lambda file: file.startswith("als/") or "/maps/" in file or file in stale)
         vectors = ItemVectors.consensus([fit.item_factors for fit in fits])
         keep_als_factors(writer, fits)
         models = {
@@ -139,7 +141,7 @@ def keep_scenario(
             ).model_dump(),
         }
         # What was measured of the base's own setting says nothing of this one.
-        kept = {key: value for key, value in document.items() if key not in ("tuning", "whatif")}
+        kept = {key: value for key, value in document.items() if key not in ("tuning", "whatif", "maps")}
         writer.publish(Manifest.model_validate(kept))
     return out
 

@@ -39,6 +39,9 @@ def test_make_demo_uses_what_this_test_rebuilds() -> None:
     assert "build events --input .build/demo.parquet --config artifacts/demo.toml --out .build/demo" in makefile
     assert "tune .build/demo" in makefile
     assert ArtifactSet.open(DEMO).tuning is not None
+    for method in ("umap", "tsne"):
+        assert f"map .build/demo --method {method}" in makefile
+        assert {f"als/{method}", f"word2vec/{method}"} <= set(ArtifactSet.open(DEMO).maps)
 
 
 def test_rebuilt_demo_has_the_same_listening_data(rebuilt: ArtifactSet) -> None:

@@ -50,6 +50,7 @@ def test_a_scenario_is_a_sound_artifact_set_of_the_fits(small_set: Path, fits: l
     assert scenario is not None
     assert (scenario.name, scenario.base_set, scenario.base_build) == ("Forty", "small", base.fingerprint)
     assert kept.manifest.whatif is None
+    assert kept.maps == []
     assert {path: path.read_bytes() for path in small_set.rglob("*") if path.is_file()} == before
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -30,6 +30,7 @@ RelativePath = Annotated[str, AfterValidator(_inside)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # Names of models become folder names, so they are kept as plain as those.
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+MapName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}/(umap|tsne)$")]
 Share = Annotated[float | None, Field(ge=0, le=1)]
 
 
@@ -157,6 +158,41 @@ class Tuning(_Strict):
     seed: int = Field(ge=0)
 
 
+class MapQuality(_Strict):
+    """How true a map is; None where too few items are on it.
+
+    faithfulness : mean share of an item's true top-n among its n nearest on the map, see `analysis.faithfulness`.
+    trustworthiness, continuity : over a sample of the items.
+    """
+
+    faithfulness: Share
+    trustworthiness: Share
+    continuity: Share
+
+
+class MapEntry(MapQuality):
+    """One map, MODEL/maps/METHOD.npy: how it was made and how true it is.
+
+    params : as used. n : of the three measures. random, pca : the same measures of a map of random points and of the
+    plane in which the vectors vary most; what a map is worth shows beside them.
+    reference : the map that this one starts from and is aligned to, as MODEL/METHOD, or SET:MODEL/METHOD for one of
+        the set that a scenario was made from; None for a map that follows no other.
+    shift_from : the map that MODEL/maps/METHOD.shift.npy measures distances from; None where there is none.
+    median_shift : median of those, see `analysis.projection.shifts`.
+    """
+
+    model: ModelName
+    method: Literal["umap", "tsne"]
+    params: dict[str, Any]
+    seed: int = Field(ge=0)
+    n: int = Field(ge=1)
+    random: MapQuality
+    pca: MapQuality
+    reference: str | None
+    shift_from: str | None
+    median_shift: float | None = Field(ge=0)
+
+
 class Manifest(_Strict):
     """Everything about one build."""
 
@@ -180,6 +216,7 @@ class Manifest(_Strict):
     scenario: Scenario | None = None
     whatif: Trust | None = None
     tuning: Tuning | None = None
+    maps: dict[MapName, MapEntry] | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -32,9 +32,10 @@ MANIFEST = "manifest.json"
 BETWEEN = "--"  # between the names of a set and of a scenario that is kept beside it
 BUILDING = ".building-"
 TUNING = ".tuning-"
+MAPS = ".maps-"
 MAX_MANIFEST_BYTES = 16 << 20
 _BUILD_ID = re.compile(r"[0-9a-f]{12}(-[0-9a-f]{8})?\Z")
-_TUNING_ID = re.compile(re.escape(TUNING) + r"[0-9a-f]{12}\Z")
+_UNFINISHED_ID = re.compile(rf"({re.escape(TUNING)}|{re.escape(MAPS)})[0-9a-f]{{12}}\Z")
 _DTYPES = {"float32", "int32", "int64"}
 TUNING_COLUMNS = (
     "k1", "b", "ndcg", "ndcg_low", "ndcg_high", "recall", "recall_low", "recall_high", "behind", "behind_low",
@@ -336,6 +337,31 @@ class ArtifactSet:
         count = self.manifest.models[model].n_replicates
         return [self.array(f"{model}/replicates/half_{half}") for half in "ab"] if count > 1 else []
 
+    @property
+    def maps(self) -> list[str]:
+        """Names of the maps that are there, as MODEL/METHOD."""
+        return [
+            name
+            for name, entry in (self.manifest.maps or {}).items()
+            if f"{_map_file(entry.model, entry.method)}.npy" in self.manifest.files
+        ]
+
+    def layout(self, model: str, method: str) -> Array:
+        """Where each item stands on a map, float32 (n_items, 2); NaN for items without a vector."""
+        return self.array(_map_file(model, method))
+
+    def map_faithfulness(self, model: str, method: str) -> Array:
+        """Per item, see `analysis.faithfulness.faithfulness`; float32 (n_items,)."""
+        return self.array(f"{_map_file(model, method)}.faithfulness")
+
+    def map_shift(self, model: str, method: str) -> Array | None:
+        """Per item, how far it stands from where it stands on the map that the entry's `shift_from` names.
+
+        float32 (n_items,), see `analysis.projection.shifts`; None where the map is compared with no other.
+        """
+        name = f"{_map_file(model, method)}.shift"
+        return self.array(name) if f"{name}.npy" in self.manifest.files else None
+
     def _table(self, name: str) -> pd.DataFrame:
         path = self.folder / f"{name}.parquet"
         try:
@@ -448,6 +474,10 @@ def _current_id(path: Path) -> str:
     return build_id
 
 
+def _map_file(model: str, method: str) -> str:
+    return f"{model}/maps/{method}"
+
+
 def _is_sound(folder: Path) -> bool:
     try:
         return not ArtifactSet.open(folder).problems()
@@ -457,7 +487,7 @@ def _is_sound(folder: Path) -> bool:
 
 def _ours(path: Path) -> bool:
     name = path.name
-    return name == CURRENT or name.startswith(BUILDING) or bool(_BUILD_ID.match(name) or _TUNING_ID.match(name))
+    return name == CURRENT or name.startswith(BUILDING) or bool(_BUILD_ID.match(name) or _UNFINISHED_ID.match(name))
 
 
 def _flush(descriptor: int) -> None:

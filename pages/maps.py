@@ -1,0 +1,20 @@
+"""What does the space look like, and what does a picture of it bend?"""
+
+import streamlit as st
+
+from recsys.ui.controls import item_picker, list_length
+from recsys.ui.loading import artifacts_or_stop, name_index
+from recsys.ui.maps import item_on_maps, map_controls, map_heading, mapped_methods, maps_view, trust_of_maps
+
+artifacts = artifacts_or_stop()
+methods = mapped_methods(artifacts)
+search, length = st.columns([3, 2], gap="large")
+with search:
+    item = item_picker(artifacts, name_index(artifacts, artifacts.fingerprint))
+with length:
+    n = list_length(artifacts)
+method, colour, tag = map_controls(artifacts, methods)
+map_heading(artifacts, item)
+maps_view(artifacts, item, n, method, colour, tag)
+item_on_maps(artifacts, item)
+trust_of_maps(artifacts, method)

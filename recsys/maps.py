@@ -1,0 +1,356 @@
+"""Maps of an artifact set: made from its stored neighbour lists, measured, and kept with it as a new build."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recsys.analysis.faithfulness import FAITHFUL_N, faithfulness, pca_map, random_map, rank_quality
+from recsys.analysis.projection import (
+    METHOD_TITLES,
+    METHODS,
+    PARAMS,
+    Layout,
+    MapParams,
+    Method,
+    aligned,
+    project,
+    shifts,
+)
+from recsys.artifacts.manifest import MapEntry, MapQuality
+from recsys.artifacts.store import MANIFEST, MAPS, ArtifactSet, ArtifactWriter
+from recsys.errors import ArtifactError, ParameterError
+from recsys.steps import MODEL_TITLES, Progress, Silence, Stages, rounded
+
+LIBRARY: dict[Method, str] = {"umap": "umap-learn", "tsne": "openTSNE"}
+CATALOGUE = "items.parquet"
+IN_SET = ":"  # between the names of another set and of a map of its
+
+
+@dataclass(frozen=True)
+class _Guide:
+    """A map that another one starts from and is aligned to. as_is : it is what the other one would be, bit by bit."""
+
+    name: str
+    layout: Layout
+    as_is: bool = False
+
+
+@dataclass(frozen=True)
+class _Map:
+    """A finished map; faithfulness and shift per item."""
+
+    layout: Layout
+    faithfulness: npt.NDArray[np.float32]
+    shift: npt.NDArray[np.float32] | None
+    entry: MapEntry
+
+
+def add_maps(
+    path: Path,
+    method: Method,
+    models: Sequence[str] | None = None,
+    params: MapParams | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> ArtifactSet:
+    """Map models of the set at `path` by one method, and keep the maps with it.
+
+    The first of several models is laid out freely; the others start from its layout and are aligned to it, so that a
+    point which stands elsewhere has other neighbours there. A single model follows the map that another model of the
+    set has by this method already. In a scenario a model follows its own map in the set that the scenario was made
+    from, and where it is the same model there, made with the same parameters and seed, that map is taken over.
+
+    The result is a new build of the same set: nothing is trained, other maps are kept, those of this method and these
+    models are replaced. Every finished layout is kept in a folder beside the builds until then, so that a run that was
+    stopped goes on with the next model when it is asked for again.
+
+    Parameters
+    ----------
+    models : names; None for all. params : None for the defaults.
+
+    Raises
+    ------
+    ParameterError : there is no such method or model, or parameters need longer lists than are stored.
+    ArtifactError : there is no set, it is a single build, or its models were built anew meanwhile.
+    """
+    stages = Stages(progress or Silence())
+    base = _opened(path)
+    chosen = _in_order(base, models)
+    if method not in METHODS:
+        raise ParameterError(f"there is no method {method!r}; choose {' or '.join(METHODS)}")
+    params = params or PARAMS[method].model_validate({})
+    if not isinstance(params, PARAMS[method]):
+        raise ParameterError(f"{METHOD_TITLES[method]} takes {PARAMS[method].__name__}, not {type(params).__name__}")
+    params = params.within(base.manifest.depth)
+    origin = _origin(base, path)
+    sources = _sources(base, method, chosen)
+    versions = {name: version(name) for name in (LIBRARY[method], "numpy", "scipy")}
+    needs: dict[str, Any] = {
+        "method": method, "params": params.model_dump(), "seed": seed, "models": chosen, "sources": sources,
+        "origin": _sources(origin, method, []) if origin else None, "versions": versions,
+    }  # fmt: skip
+    with _unfinished(path, needs) as folder:
+        made: dict[str, _Map] = {}
+        for model in chosen:
+            first = next(iter(made), None)
+            beside = _Guide(f"{first}/{method}", made[first].layout) if first else _kept_beside(base, method, chosen)
+            before = _before(origin, base, model, method, params, seed) if origin else None
+            guides = [guide for guide in (before, beside) if guide]
+            layout = _layout(base, model, method, params, seed, guides, folder, stages)
+            made[model] = _measured(base, model, method, params, seed, layout, guides, stages)
+        new_versions = {LIBRARY[method]: versions[LIBRARY[method]]}
+        build = _publish(path, method, chosen, sources, made, new_versions, stages.seconds)
+        shutil.rmtree(folder, ignore_errors=True)
+    return ArtifactSet.open(build)
+
+
+def _opened(path: Path) -> ArtifactSet:
+    if (path / MANIFEST).is_file():
+        raise ArtifactError(f"{path} is a single build, which is never written to; map its set: {path.parent}")
+    return ArtifactSet.open(path)
+
+
+def _in_order(base: ArtifactSet, models: Sequence[str] | None) -> list[str]:
+    wanted = base.model_names if models is None else models
+    unknown = [model for model in wanted if model not in base.model_names]
+    if unknown or not wanted:
+        there = ", ".join(base.model_names)
+        raise ParameterError(
+            f"there is no model {unknown[0]!r}; there are {there}" if unknown else f"choose of {there}"
+        )
+    return [model for model in base.model_names if model in wanted]
+
+
+def _origin(base: ArtifactSet, path: Path) -> ArtifactSet | None:
+    """The set that a scenario was made from, if it is still there with the same catalogue."""
+    if base.manifest.scenario is None:
+        return None
+    try:
+        origin = ArtifactSet.open(path.parent / base.manifest.scenario.base_set)
+    except ArtifactError:
+        return None
+    same = origin.manifest.files[CATALOGUE].sha256 == base.manifest.files[CATALOGUE].sha256
+    return origin if same else None
+
+
+def _sources(artifacts: ArtifactSet, method: Method, chosen: Sequence[str]) -> dict[str, str]:
+    """Digests of what maps by `method` are made from: the models' files, and those maps by it that stay."""
+    files = [f"{model}/{part}.npy" for model in artifacts.model_names for part in ("vectors", "neighbours")]
+    kept = [f"{model}/maps/{method}.npy" for model in artifacts.model_names if model not in chosen]
+    entries = artifacts.manifest.files
+    return {name: entries[name].sha256 for name in (*files, *kept) if name in entries}
+
+
+def _kept_beside(base: ArtifactSet, method: Method, chosen: Sequence[str]) -> _Guide | None:
+    """The map by this method of a model whose map stays."""
+    for model in base.model_names:
+        if model not in chosen and f"{model}/{method}" in base.maps:
+            return _Guide(f"{model}/{method}", np.array(base.layout(model, method)))
+    return None
+
+
+def _before(
+    origin: ArtifactSet, base: ArtifactSet, model: str, method: Method, params: MapParams, seed: int
+) -> _Guide | None:
+    """The map of this model in the set that a scenario was made from."""
+    if f"{model}/{method}" not in origin.maps:
+        return None
+    entry, lists = (origin.manifest.maps or {})[f"{model}/{method}"], f"{model}/neighbours.npy"
+    same_model = origin.manifest.files[lists].sha256 == base.manifest.files[lists].sha256
+    same_map = (entry.params, entry.seed) == (params.model_dump(), seed)
+    name = f"{origin.folder.parent.name}{IN_SET}{model}/{method}"
+    return _Guide(name, np.array(origin.layout(model, method)), same_model and same_map)
+
+
+def _layout(
+    base: ArtifactSet,
+    model: str,
+    method: Method,
+    params: MapParams,
+    seed: int,
+    guides: Sequence[_Guide],
+    folder: Path,
+    stages: Stages,
+) -> Layout:
+    """Where the items stand; follows the first of the guides."""
+    guide = guides[0] if guides else None
+    if guide and guide.as_is:
+        return guide.layout
+    words, key = f"{MODEL_TITLES.get(model, model)}: {METHOD_TITLES[method]} map", f"map_{method}_{model}"
+    finished = _read(folder / f"{model}.npz", base.manifest.counts.items)
+    if finished is not None:
+        layout, stages.seconds[key] = finished
+        stages.progress.stage(f"{words} is there from before", None)
+        return layout
+    neighbours = np.asarray(base.neighbours(model))
+    base.check_rows(neighbours)
+    rng = np.random.default_rng([seed, METHODS.index(method), base.model_names.index(model)])
+    with stages(key, words, params.steps(len(neighbours))):
+        layout = project(
+            neighbours,
+            np.asarray(base.similarities(model)),
+            params,
+            rng,
+            initial=guide.layout if guide else None,
+            on_step=stages.progress.advance,
+        )
+        if guide:
+            layout = aligned(layout, guide.layout)
+    beside = folder / f"{model}.part"
+    with beside.open("wb") as stream:
+        np.savez(stream, layout=layout, seconds=np.float64(stages.seconds[key]))
+    os.replace(beside, folder / f"{model}.npz")
+    return layout
+
+
+def _read(file: Path, n_items: int) -> tuple[Layout, float] | None:
+    """A layout as it was written and how many seconds it took; None where it was not, or not whole."""
+    try:
+        with np.load(file, allow_pickle=False) as kept:  # a zip file: what is read is checked against its CRC
+            layout, seconds = kept["layout"], float(kept["seconds"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return (layout, seconds) if layout.dtype == np.float32 and layout.shape == (n_items, 2) else None
+
+
+def _measured(
+    base: ArtifactSet,
+    model: str,
+    method: Method,
+    params: MapParams,
+    seed: int,
+    layout: Layout,
+    guides: Sequence[_Guide],
+    stages: Stages,
+) -> _Map:
+    """How true the map is beside its yardsticks, and how far it stands from the last of the guides."""
+    title = f"{MODEL_TITLES.get(model, model)}: {METHOD_TITLES[method]} map"
+    with stages(f"map_quality_{method}", f"{title}, measuring how true it is", 3):
+        vectors, neighbours = np.asarray(base.array(f"{model}/vectors")), np.asarray(base.neighbours(model))
+        n = min(FAITHFUL_N, neighbours.shape[1])
+
+        def quality(of: Layout) -> tuple[npt.NDArray[np.float32], MapQuality]:
+            held = faithfulness(of, neighbours, n)
+            # The same sample for all three.
+            ranks = rank_quality(vectors, of, np.random.default_rng([seed, len(METHODS)]), n=n)
+            stages.progress.advance(1)
+            known = held[~np.isnan(held)]
+            mean = float(known.mean(dtype=np.float64)) if len(known) else float("nan")
+            return held, MapQuality(
+                faithfulness=rounded(mean),
+                trustworthiness=rounded(ranks.trustworthiness),
+                continuity=rounded(ranks.continuity),
+            )
+
+        held, own = quality(layout)
+        yardsticks = [
+            quality(each)[1]
+            for each in (random_map(np.any(vectors, axis=1), np.random.default_rng(seed)), pca_map(vectors))
+        ]
+    shift = shifts(layout, guides[-1].layout) if guides else None
+    entry = MapEntry(
+        **own.model_dump(),
+        model=model,
+        method=method,
+        params=params.model_dump(),
+        seed=seed,
+        n=n,
+        random=yardsticks[0],
+        pca=yardsticks[1],
+        reference=guides[0].name if guides else None,
+        shift_from=guides[-1].name if guides else None,
+        median_shift=None if shift is None or np.isnan(shift).all() else round(float(np.nanmedian(shift)), 4),
+    )
+    return _Map(layout, held, shift, entry)
+
+
+@contextmanager
+def _unfinished(path: Path, needs: dict[str, Any]) -> Iterator[Path]:
+    """The folder for finished layouts of maps that need just this, for one process at a time."""
+    key = hashlib.sha256(json.dumps(needs, sort_keys=True).encode()).hexdigest()[:12]
+    folder = path / f"{MAPS}{key}"
+    try:
+        folder.mkdir(exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ArtifactError(f"cannot write to {folder}: {error.strerror}; check its permissions") from error
+    try:
+        try:
+            # As for builds: the kernel lets go when the process dies.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ArtifactError(f"{path} is being mapped with the same settings already; wait for it") from error
+        yield folder
+    finally:
+        os.close(lock)
+
+
+def _publish(
+    path: Path,
+    method: Method,
+    chosen: Sequence[str],
+    sources: dict[str, str],
+    made: dict[str, _Map],
+    versions: dict[str, str],
+    seconds: dict[str, float],
+) -> Path:
+    """A new build that is the one in use and these maps; returns its folder."""
+    with ArtifactWriter(path) as writer:
+        # Under the writer's lock: from here on nobody else replaces the build in use.
+        now = ArtifactSet.open(path)
+        if _sources(now, method, chosen) != sources:
+            raise ArtifactError(
+                f"{path} was built anew while it was being mapped, so the maps do not show its models and were not "
+                f"kept with it; map it again"
+            )
+        maps = {name: (now.manifest.maps or {})[name] for name in now.maps}
+        replaced = {f"{model}/{method}" for model in chosen}
+        # A distance from a map that is no longer there says nothing.
+        staying = maps.keys() - replaced
+        adrift = {
+            name
+            for name in staying
+            if (other := maps[name].shift_from) is not None and IN_SET not in other and other not in staying
+        }
+        gone = {f"{name.replace('/', '/maps/')}.shift.npy" for name in adrift}
+        gone |= {
+            f"{name.replace('/', '/maps/')}{ending}.npy"
+            for name in replaced
+            for ending in ("", ".faithfulness", ".shift")
+        }
+        writer.adopt(now, but=lambda file: file in gone)
+        for name in adrift:
+            lost = [key for key in ("reference", "shift_from") if IN_SET not in (getattr(maps[name], key) or "")]
+            maps[name] = maps[name].model_copy(update=dict.fromkeys([*lost, "median_shift"]))
+        for model, each in made.items():
+            maps[f"{model}/{method}"] = each.entry
+            writer.array(f"{model}/maps/{method}", each.layout)
+            writer.array(f"{model}/maps/{method}.faithfulness", each.faithfulness)
+            if each.shift is not None:
+                writer.array(f"{model}/maps/{method}.shift", each.shift)
+        manifest = now.manifest.model_copy(
+            update={
+                "maps": maps,
+                "versions": {**now.manifest.versions, **versions},
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                # Where times stand that are no part of a build's identity.
+                "timings": {**now.manifest.timings, **seconds},
+                "files": writer.files,
+            }
+        )
+        return path / writer.publish(manifest)

@@ -1,0 +1,96 @@
+"""The Maps page in a real browser, on a copy of the demo with places made by hand."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from recsys.artifacts.manifest import MapEntry, MapQuality
+from recsys.artifacts.store import ArtifactSet, ArtifactWriter
+from tests.e2e.conftest import address_of, settled
+from tests.e2e.server import ROOT, running_app
+
+Visit = Callable[..., Page]
+LEGEND = 120  # pixels of the canvas above both maps
+
+
+@pytest.fixture(scope="module")
+def maps_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The demo, its items on a grid; on the second map turned by a right angle."""
+    path = Path(shutil.copytree(ROOT / "artifacts" / "demo", tmp_path_factory.mktemp("sets") / "demo"))
+    base = ArtifactSet.open(path)
+    n_items = base.manifest.counts.items
+    side = int(np.ceil(np.sqrt(n_items)))
+    grid = np.column_stack([np.arange(n_items) % side, np.arange(n_items) // side]).astype(np.float32) - side / 2
+    poor = MapQuality(faithfulness=0.0, trustworthiness=0.5, continuity=0.5)
+    entries = {}
+    with ArtifactWriter(path) as writer:
+        writer.adopt(base)
+        for model, layout in (("als", grid), ("word2vec", grid[:, ::-1])):
+            writer.array(f"{model}/maps/umap", layout)
+            writer.array(f"{model}/maps/umap.faithfulness", np.zeros(n_items, np.float32))
+            entries[f"{model}/umap"] = MapEntry(
+                **poor.model_dump(), model=model, method="umap", params={}, seed=0, n=15, random=poor, pca=poor,
+                reference=None, shift_from=None, median_shift=None,
+            )  # fmt: skip
+        writer.publish(base.manifest.model_copy(update={"maps": entries, "files": writer.files}))
+    with running_app(path.parent) as address:
+        yield address
+
+
+def picture(page: Page) -> tuple[np.ndarray, dict[str, float]]:
+    """What the canvas shows, (height, width, 3), and where it is."""
+    canvas = page.locator(".st-key-maps canvas").first
+    canvas.wait_for()
+    box = canvas.bounding_box()
+    assert box
+    clip = {key: box[key] for key in ("x", "y", "width", "height")}
+    return np.asarray(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")).astype(int), dict(box)  # type: ignore[arg-type]
+
+
+def test_pointing_at_an_item_lights_it_on_both_maps_and_a_click_asks_about_it(maps_app: str, visit: Visit) -> None:
+    page = visit(f"{maps_app}/maps?item=s000000")
+    page.wait_for_timeout(1000)
+    before, box = picture(page)
+    half = before.shape[1] // 2
+    left = before[LEGEND:, : half - 20]
+    ys, xs = np.nonzero(left.max(axis=2) - left.min(axis=2) > 60)
+    place = box["x"] + xs[len(xs) // 3] + 0.5, box["y"] + LEGEND + ys[len(ys) // 3] + 0.5
+    page.mouse.move(*place)
+    page.wait_for_timeout(600)
+    changed = np.abs(picture(page)[0] - before).sum(axis=2) > 60
+    assert changed[:, :half].sum() > 20
+    assert changed[:, half:].sum() > 20
+    page.mouse.click(*place)
+    expect(page.get_by_role("heading", name="among all items")).not_to_contain_text("Radiohead")
+    settled(page)
+    assert address_of(page, "item") != "s000000"
+    page.get_by_role("button", name="See its neighbours as lists").click()
+    expect(page.get_by_role("heading", name="Similar to")).to_be_visible()
+
+
+def test_a_rectangle_lists_the_items_in_it(maps_app: str, visit: Visit) -> None:
+    page = visit(f"{maps_app}/maps?item=s000000")
+    page.wait_for_timeout(1000)
+    shown, box = picture(page)
+    page.mouse.move(box["x"] + 60, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + shown.shape[1] / 2 - 120, box["y"] + box["height"] - 120, steps=8)
+    page.mouse.up()
+    heading = page.get_by_role("heading", name="items in the rectangle")
+    expect(heading).to_be_visible()
+    assert 100 < int(heading.inner_text().split()[0]) < 748
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_page_itself_is_not_wider_than_the_window(maps_app: str, visit: Visit, width: int) -> None:
+    page = visit(f"{maps_app}/maps?item=s000000", width=width)
+    picture(page)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
