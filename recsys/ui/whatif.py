@@ -210,7 +210,8 @@ def _fitted(engine: WhatIfEngine, wish: Wish[Any], asked: dict[str, Any], name: 
 def _what_it_is(found: WhatIf) -> str:
     if (found.k1, found.b) == (found.baseline_k1, found.baseline_b):
         return ""
-    name = {"preview": "Preview", "refine": "Refined", "full": "Full fit"}[found.mode]
+    refined = "Refined" if found.iterations >= REFINE_ITERATIONS else "Refining"
+    name = {"preview": "Preview", "refine": refined, "full": "Full fit"}[found.mode]
     if found.mode == "full":
         return f"{name}, kept as a scenario: {found.computed}."
     clipped = f"; {found.clipped:,} of {found.weights:,} weights were zero or less and clipped" if found.weights else ""
