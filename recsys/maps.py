@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -32,7 +31,7 @@ from recsys.analysis.projection import (
     shifts,
 )
 from recsys.artifacts.manifest import MapEntry, MapQuality
-from recsys.artifacts.store import MANIFEST, MAPS, ArtifactSet, ArtifactWriter
+from recsys.artifacts.store import MANIFEST, MAPS, ArtifactSet, ArtifactWriter, unfinished_work
 from recsys.errors import ArtifactError, ParameterError
 from recsys.steps import MODEL_TITLES, Progress, Silence, Stages, rounded
 
@@ -283,21 +282,8 @@ def _measured(
 def _unfinished(path: Path, needs: dict[str, Any]) -> Iterator[Path]:
     """The folder for finished layouts of maps that need just this, for one process at a time."""
     key = hashlib.sha256(json.dumps(needs, sort_keys=True).encode()).hexdigest()[:12]
-    folder = path / f"{MAPS}{key}"
-    try:
-        folder.mkdir(exist_ok=True)
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise ArtifactError(f"cannot write to {folder}: {error.strerror}; check its permissions") from error
-    try:
-        try:
-            # As for builds: the kernel lets go when the process dies.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ArtifactError(f"{path} is being mapped with the same settings already; wait for it") from error
+    with unfinished_work(path, f"{MAPS}{key}", "mapped") as folder:
         yield folder
-    finally:
-        os.close(lock)
 
 
 def _publish(

@@ -8,7 +8,8 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -400,6 +401,33 @@ class ArtifactSet:
             if not path.is_dir() and name not in listed:
                 found.append(f"{path}: is not listed in the manifest")
         return found
+
+
+@contextmanager
+def unfinished_work(path: Path, name: str, doing: str) -> Iterator[Path]:
+    """The folder `name` in the set at `path` where finished parts of long work wait, for one process at a time.
+
+    doing : what another process would be doing to the set, in words: "tuned", "mapped".
+
+    Raises
+    ------
+    ArtifactError : it cannot be written to, or another process holds it.
+    """
+    folder = path / name
+    try:
+        folder.mkdir(exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ArtifactError(f"cannot write to {folder}: {error.strerror}; check its permissions") from error
+    try:
+        try:
+            # As for builds: the kernel lets go when the process dies.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ArtifactError(f"{path} is being {doing} with the same settings already; wait for it") from error
+        yield folder
+    finally:
+        os.close(lock)
 
 
 def verify(path: Path, on_bytes: Callable[[int], None] | None = None) -> list[str]:

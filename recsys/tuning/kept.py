@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
@@ -15,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys.artifacts.store import TUNING
-from recsys.errors import ArtifactError
+from recsys.artifacts.store import TUNING, unfinished_work
 from recsys.tuning.measure import FloatArray, Measured, Point, canonical
 
 
@@ -30,21 +28,8 @@ class Kept:
     @contextmanager
     def beside(cls, path: Path, key: str) -> Iterator[Kept]:
         """The folder of this key in the set at `path`, for one process at a time."""
-        folder = path / f"{TUNING}{key}"
-        try:
-            folder.mkdir(exist_ok=True)
-            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError as error:
-            raise ArtifactError(f"cannot write to {folder}: {error.strerror}; check its permissions") from error
-        try:
-            try:
-                # As for builds: the kernel lets go when the process dies.
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ArtifactError(f"{path} is being tuned with the same settings already; wait for it") from error
+        with unfinished_work(path, f"{TUNING}{key}", "tuned") as folder:
             yield cls(folder)
-        finally:
-            os.close(lock)
 
     def read(self, point: Point, shape: tuple[int, ...]) -> Measured | None:
         """A point as it was written; None where it was not, or not whole."""
