@@ -126,7 +126,7 @@ def trust_of_maps(artifacts: ArtifactSet, method: str) -> None:
     )
     st.html(
         '<div class="scroll" tabindex="0" role="region" aria-label="What the maps bend">'
-        f'<table class="trust pins"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        f'<table class="trust hubs"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import streamlit as st
 
 from recsys.analysis.side_by_side import Lists, SideBySide, compare_lists, stored_lists
 from recsys.artifacts.manifest import Evaluation
-from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.store import ArtifactSet, artifact_sets
 from recsys.errors import ArtifactError
 from recsys.ui.controls import as_text
 from recsys.ui.loading import artifacts_root, opened_set
@@ -21,26 +22,37 @@ THIS = "this set"
 
 def set_path() -> Path:
     """The folder of the artifact set that is shown."""
-    return artifacts_root() / str(st.session_state["set_kept"])
+    root, name = artifacts_root(), str(st.session_state["set_kept"])
+    # The root may itself be the set.
+    return {path.name: path for path in artifact_sets(root)}.get(name, root / name)
 
 
-def kept_at(k1: float, b: float) -> ArtifactSet | None:
-    """The scenario of the set on show that was fitted in full with this K1 and B, if one is kept."""
-    for path in _scenarios().values():
-        try:
-            opened = opened_set(path)
-        except ArtifactError:
-            continue
-        params = opened.manifest.models["als"].params
-        if (params["k1"], params["b"]) == (k1, b):
-            return opened
+def kept_at(artifacts: ArtifactSet, k1: float, b: float) -> ArtifactSet | None:
+    """The scenario of the set on show that was fitted in full with this K1 and B, over the same items."""
+    for scenario in _scenarios().values():
+        params = scenario.manifest.models["als"].params
+        if (params["k1"], params["b"]) == (k1, b) and _same_items(scenario, artifacts):
+            return scenario
     return None
 
 
-def _scenarios() -> dict[str, Path]:
+def _scenarios() -> dict[str, ArtifactSet]:
+    """Those that can be opened, by name, without the set on show."""
     from recsys.scenarios import scenarios_of
 
-    return {name: path for name, path in scenarios_of(set_path()).items() if path != set_path()}
+    found = {}
+    for name, path in scenarios_of(set_path()).items():
+        # A damaged one must not take the page of its base with it.
+        with suppress(ArtifactError):
+            if path != set_path():
+                found[name] = opened_set(path)
+    return found
+
+
+def _same_items(one: ArtifactSet, other: ArtifactSet) -> bool:
+    """Item rows mean the same in both; a set that was built again since may hold other items."""
+    files = (one.manifest.files, other.manifest.files)
+    return files[0]["items.parquet"].sha256 == files[1]["items.parquet"].sha256
 
 
 def scenario_panel(artifacts: ArtifactSet, item_row: int, n: int) -> None:
@@ -60,15 +72,15 @@ def scenario_panel(artifacts: ArtifactSet, item_row: int, n: int) -> None:
     with right:
         second = st.selectbox("with", names, index=1, key="scenario_with", bind="query-params")
     with more:
-        _open_and_delete({name: path for name, path in found.items() if name in (first, second)})
+        _open_and_delete({name: each.folder.parent for name, each in found.items() if name in (first, second)})
     _compare(artifacts, {name: found.get(name) for name in (first, second)}, item_row, n)
 
 
-def _table(found: dict[str, Path]) -> None:
+def _table(found: dict[str, ArtifactSet]) -> None:
     """What is known of each scenario: its setting, and whether it recommends better than what it was made from."""
     rows = []
-    for name, path in found.items():
-        manifest = opened_set(path).manifest
+    for name, each in found.items():
+        manifest = each.manifest
         params = manifest.models["als"].params
         evaluation = manifest.scenario.evaluation if manifest.scenario else None
         cells = [setting(params["k1"], params["b"]), *_evaluation_words(evaluation)]
@@ -114,19 +126,15 @@ def _delete(path: Path) -> None:
     delete_scenario(path)
 
 
-def _compare(artifacts: ArtifactSet, chosen: dict[str, Path | None], item_row: int, n: int) -> None:
+def _compare(artifacts: ArtifactSet, chosen: dict[str, ArtifactSet | None], item_row: int, n: int) -> None:
     if len(chosen) < 2:
         st.write("Choose two different ones.")
         return
     lists: dict[str, Lists] = {}
     titles: dict[str, str] = {}
-    for side, (name, path) in zip(("baseline", "whatif"), chosen.items(), strict=True):
-        try:
-            one = artifacts if path is None else opened_set(path)
-        except ArtifactError as error:
-            st.error(as_text(str(error)))
-            return
-        if one.catalogue["item_id"].tolist() != artifacts.catalogue["item_id"].tolist():
+    for side, (name, scenario) in zip(("baseline", "whatif"), chosen.items(), strict=True):
+        one = scenario or artifacts
+        if not _same_items(one, artifacts):
             st.write(f"{as_text(name)} was made from another build, with other items; fit it again to compare.")
             return
         params = one.manifest.models["als"].params

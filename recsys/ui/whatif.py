@@ -13,6 +13,7 @@ import streamlit as st
 
 from recsys.artifacts.manifest import Trust
 from recsys.artifacts.store import ArtifactSet
+from recsys.errors import RecsysError
 from recsys.ui.controls import as_text, item_was_chosen
 from recsys.ui.ranked_lists import ranked_lists, verdict_strip
 from recsys.ui.scenarios import kept_at, set_path
@@ -77,7 +78,7 @@ def answer(engine: WhatIfEngine, item_row: int, k1: float, b: float, n: int) -> 
         wish.drop()
         wish = st.session_state[REFINE] = None
     st.session_state["asked"] = asked
-    kept = kept_at(k1, b)
+    kept = kept_at(engine.artifacts, k1, b)
     if kept is not None:
         return engine.as_kept(kept, item_row, n)
     if wish is None and engine.seconds_of_refine <= REFINE_AT_ONCE and (k1, b) != (engine.params.k1, engine.params.b):
@@ -92,8 +93,7 @@ def answer_panel(engine: WhatIfEngine, found: WhatIf) -> None:
     """Both lists with the verdict above, drawn anew while a deeper answer is computed; and ways to one."""
     watched = tuple(wish for wish in (_wish(REFINE), _wish(FIT)) if wish and not wish.is_over())
     st.fragment(lambda: _lists_and_news(engine, found, watched), run_every=NEWS_EVERY if watched else None)()
-    unchanged = (found.k1, found.b) == (found.baseline_k1, found.baseline_b)
-    if unchanged or found.mode == "full":
+    if found.is_unchanged or found.mode == "full":
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # A key of its own for each setting: the name goes with what is fitted.
@@ -115,7 +115,7 @@ def _lists_and_news(engine: WhatIfEngine, found: WhatIf, watched: tuple[Wish[Any
     refining = _wish(REFINE) if _wish(REFINE) in watched else None
     if refining and refining.news and refining.news.so_far:
         found = refining.news.so_far
-    if (found.k1, found.b) == (found.baseline_k1, found.baseline_b):
+    if found.is_unchanged:
         st.write("Nothing is changed yet: move K1 or B, or choose one of the settings above.")
     else:
         provisional = found.mode == "preview" or refining is not None
@@ -133,7 +133,7 @@ def _news(engine: WhatIfEngine, found: WhatIf, refining: Wish[Any] | None) -> No
     wish = _wish(REFINE)
     if wish is not None and wish.state == "failed":
         st.error(f"That could not be computed: {as_text(str(wish.error))}")
-    if found.mode == "preview" and (found.k1, found.b) != (found.baseline_k1, found.baseline_b):
+    if found.mode == "preview" and not found.is_unchanged:
         seconds = engine.seconds_of_refine
         about = "" if seconds != seconds else f" (about {_duration(seconds)})"
         st.button(
@@ -180,7 +180,10 @@ def _ask(kind: str, engine: WhatIfEngine, compute: Compute, name_key: str = "") 
     # Read now: the run that drew the button may be older than what was typed since.
     name = str(st.session_state[name_key]) if name_key else ""
     asked = {"item_row": item_row, "k1": k1, "b": b, "n": n}
-    st.session_state[kind] = turns().ask(f"{person} {kind}", lambda wish: compute(engine, wish, asked, name, path))
+    try:
+        st.session_state[kind] = turns().ask(f"{person} {kind}", lambda wish: compute(engine, wish, asked, name, path))
+    except RecsysError as error:  # too many people wait
+        st.warning(as_text(str(error)))
 
 
 def _refined(engine: WhatIfEngine, wish: Wish[Any], asked: dict[str, Any], name: str, path: Path) -> WhatIf:
@@ -208,7 +211,7 @@ def _fitted(engine: WhatIfEngine, wish: Wish[Any], asked: dict[str, Any], name: 
 
 
 def _what_it_is(found: WhatIf) -> str:
-    if (found.k1, found.b) == (found.baseline_k1, found.baseline_b):
+    if found.is_unchanged:
         return ""
     refined = "Refined" if found.iterations >= REFINE_ITERATIONS else "Refining"
     name = {"preview": "Preview", "refine": refined, "full": "Full fit"}[found.mode]
@@ -219,18 +222,14 @@ def _what_it_is(found: WhatIf) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return (
-        f"{seconds * 1000:,.0f} ms"
-        if seconds < 1
-        else f"{seconds:,.1f} s"
-        if seconds < 90
-        else f"{seconds / 60:,.0f} min"
-    )
+    if seconds < 1:
+        return f"{seconds * 1000:,.0f} ms"
+    return f"{seconds:,.1f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
 
 
 def trust_words(found: WhatIf, trust: Trust | None) -> str:
     """How far an answer of this depth can be trusted, in words."""
-    if (found.k1, found.b) == (found.baseline_k1, found.baseline_b):
+    if found.is_unchanged:
         return ""
     if found.mode == "full":
         return "This is what a build with these settings would show."

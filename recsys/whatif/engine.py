@@ -67,6 +67,11 @@ class WhatIf:
     weights: int
 
     @property
+    def is_unchanged(self) -> bool:
+        """Whether K1 and B are those of the artifact set."""
+        return (self.k1, self.b) == (self.baseline_k1, self.baseline_b)
+
+    @property
     def entered(self) -> list[dict[str, Any]]:
         """Neighbours that the baseline does not have, best first."""
         return [row for row in self._rows(WHATIF) if not row["shared"]]
@@ -130,7 +135,7 @@ class WhatIf:
 class WhatIfEngine:
     """Answers what-ifs about one artifact set; one serves all sessions.
 
-    Holds, besides what is mapped from disk, the play counts by items and a copy of their places by listeners: 16 bytes
+    Holds, besides what is mapped from disk, the play counts by items and a copy of their places by listeners: 12 bytes
     for each pair of listener and item.
 
     Raises

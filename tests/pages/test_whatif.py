@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from recsys.artifacts.store import ArtifactSet
-from recsys.scenarios import scenarios_of
+from recsys.artifacts.store import ArtifactSet, verify
+from recsys.config import BuildConfig
+from recsys.pipeline import build
+from recsys.scenarios import keep_scenario, scenarios_of
 from recsys.tuning.measure import TuningSettings
 from recsys.tuning.pair import compare_settings
 from recsys.ui import whatif
@@ -225,6 +227,36 @@ def test_a_full_fit_is_kept_shown_compared_and_deleted(
     assert not at.exception
     assert not path.exists()
     assert "Scenarios kept beside this set" not in texts(at)
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_a_scenario_over_other_items_is_not_taken_for_the_answer(
+    page: Callable[..., AppTest], engine: WhatIfEngine, small_set: Path, small_log: Path
+) -> None:
+    keep_scenario(engine.artifacts, small_set, "Old", engine.fitted(k1=100.0, b=0.8), k1=100.0, b=0.8)
+    assert "Full fit, kept as a scenario" in texts(page(k1="100", b="0.8"))
+    tiny: dict[str, Any] = {"als": {"iterations": 2}, "word2vec": {"epochs": 1}, "measure_whatif": False}
+    build("events", small_log, small_set, BuildConfig(min_listeners=20, replicates=4, **tiny))
+    at = page(k1="100", b="0.8")
+    assert "Full fit, kept as a scenario" not in texts(at)
+    assert "with other items; fit it again to compare" in texts(at)
+
+
+def test_a_damaged_scenario_does_not_take_the_page_with_it(
+    page: Callable[..., AppTest], engine: WhatIfEngine, small_set: Path
+) -> None:
+    path = keep_scenario(engine.artifacts, small_set, "Broken", engine.fitted(k1=90.0, b=0.8), k1=90.0, b=0.8)
+    next(path.rglob("agreement.parquet")).unlink()
+    assert "Nothing is changed yet" in texts(page())
+
+
+def test_where_the_root_is_itself_a_set_a_scenario_stands_beside_it(
+    open_page: Open, small_set: Path, catalogue: Catalogue
+) -> None:
+    at = open_page("whatif", root=small_set, item=catalogue[ROW][0], k1="100", b="0.8")
+    fit_in_full(at, "Beside")
+    assert (small_set.parent / "small--beside" / "CURRENT").is_file()
+    assert verify(small_set) == []
 
 
 def test_a_full_fit_goes_on_while_the_person_looks_elsewhere(
