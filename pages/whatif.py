@@ -19,11 +19,11 @@ with length:
     n = list_length(artifacts)
 baseline = engine.params.k1, engine.params.b
 k1, b = bm25_setting(baseline, best_measured(grid))
-found = answer(engine, item, k1, b, n)
+found, going = answer(engine, item, k1, b, n)
 
 st.header(f"Similar to {as_text(found.view.name)}, with another K1 and B", anchor=False)
 measured_line(artifacts, grid, (k1, b), baseline)
-answer_panel(engine, found)
+answer_panel(engine, found, going)
 why_panel(engine, found)
 grid_panel(artifacts, grid, k1, b)
 scenario_panel(artifacts, item, n)

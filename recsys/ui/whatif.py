@@ -69,29 +69,31 @@ def turns() -> Turns:
     return Turns()
 
 
-def answer(engine: WhatIfEngine, item_row: int, k1: float, b: float, n: int) -> WhatIf:
+def answer(engine: WhatIfEngine, item_row: int, k1: float, b: float, n: int) -> tuple[WhatIf, tuple[Wish[Any], ...]]:
     """The deepest answer there is to what is asked now: fitted in full if a scenario holds that, refined if that is
-    done, else a preview. Where a refine takes seconds it begins by itself; one for another question is left behind."""
+    done, else a preview. Where a refine takes seconds it begins by itself; one for another question is left behind.
+    And the computations that were going on when it was given: what ends from then on is news to the page."""
     asked = (engine.artifacts.fingerprint, item_row, k1, b, n)
     wish = _wish(REFINE)
     if wish and st.session_state["asked"] != asked:
         wish.drop()
         wish = st.session_state[REFINE] = None
     st.session_state["asked"] = asked
+    going = _going()
     kept = kept_at(engine.artifacts, k1, b)
     if kept is not None:
-        return engine.as_kept(kept, item_row, n)
+        return engine.as_kept(kept, item_row, n), going
     if wish is None and engine.seconds_of_refine <= REFINE_AT_ONCE and (k1, b) != (engine.params.k1, engine.params.b):
         _ask(REFINE, engine, _refined)
         wish = _wish(REFINE)
+        going = (*going, wish) if wish else going
     if wish and wish.look() == "done" and isinstance(wish.result, WhatIf):
-        return wish.result
-    return engine.preview(item_row, k1=k1, b=b, n=n)
+        return wish.result, going
+    return engine.preview(item_row, k1=k1, b=b, n=n), going
 
 
-def answer_panel(engine: WhatIfEngine, found: WhatIf) -> None:
+def answer_panel(engine: WhatIfEngine, found: WhatIf, watched: tuple[Wish[Any], ...]) -> None:
     """Both lists with the verdict above, drawn anew while a deeper answer is computed; and ways to one."""
-    watched = tuple(wish for wish in (_wish(REFINE), _wish(FIT)) if wish and not wish.is_over())
     st.fragment(lambda: _lists_and_news(engine, found, watched), run_every=NEWS_EVERY if watched else None)()
     if found.is_unchanged or found.mode == "full":
         return
@@ -107,7 +109,7 @@ def answer_panel(engine: WhatIfEngine, found: WhatIf) -> None:
 
 
 def _lists_and_news(engine: WhatIfEngine, found: WhatIf, watched: tuple[Wish[Any], ...]) -> None:
-    begun = [wish for wish in (_wish(REFINE), _wish(FIT)) if wish and not wish.is_over() and wish not in watched]
+    begun = [wish for wish in _going() if wish not in watched]
     if item_was_chosen() or begun or any(wish.is_over() for wish in watched):
         st.rerun()
     for wish in watched:
@@ -171,6 +173,10 @@ def _bar(wish: Wish[Any], words: str, key: str) -> None:
 def _wish(kind: str) -> Wish[Any] | None:
     wish: Wish[Any] | None = st.session_state.get(kind)
     return wish
+
+
+def _going() -> tuple[Wish[Any], ...]:
+    return tuple(wish for wish in (_wish(REFINE), _wish(FIT)) if wish and not wish.is_over())
 
 
 def _ask(kind: str, engine: WhatIfEngine, compute: Compute, name_key: str = "") -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from recsys.artifacts.store import ArtifactSet, verify
@@ -107,6 +108,20 @@ def test_a_link_shows_a_preview_and_then_the_refined_answer(page: Callable[..., 
     assert "Refined" in texts(at)
     assert at.select_slider(key="k1_slider").value == 100
     assert "Nothing is changed yet" not in texts(at)
+
+
+def test_a_refine_that_ends_while_the_page_is_still_drawn_is_shown(
+    page: Callable[..., AppTest], engine: WhatIfEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preview = WhatIfEngine.preview
+
+    def slow(self: WhatIfEngine, *args: Any, **settings: Any) -> WhatIf:
+        wish: Wish[Any] | None = st.session_state.get(whatif.REFINE)
+        assert wish is None or wish.wait(60)
+        return preview(self, *args, **settings)
+
+    monkeypatch.setattr(WhatIfEngine, "preview", slow)
+    assert_shows(page(k1="100", b="0.8", n="6"), engine.refine(ROW, k1=100.0, b=0.8, n=6))
 
 
 @pytest.mark.usefixtures("by_hand")
