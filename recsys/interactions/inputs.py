@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PosixPath, PurePosixPath
 from typing import IO, Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from recsys.errors import InputError
 
 SNIFF_BYTES = 1 << 16
 UTF8_BOM = b"\xef\xbb\xbf"
+TARS = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 PACKED_SUFFIXES = (".gz", ".zst", ".tgz", ".tar", ".zip", ".bz2", ".xz")
 # What a cut or damaged archive makes its library raise, besides OSError.
 _DAMAGE = (
@@ -29,8 +30,48 @@ _DAMAGE = (
     ValueError, OverflowError,
 )  # fmt: skip
 
+# What a file in memory may turn out to be; one on disk is its owner's own affair.
+MOST_UNPACKED = 256 << 20
+MOST_LINES = 5_000_000
+MOST_MEMBERS = 5_000
+_MEMBER = b"PK\x01\x02"  # stands before each entry in the directory of a .zip
+
 BytesRead = Callable[[int], None]
 Wanted = Callable[[str], bool]
+
+
+class InMemory(PosixPath):
+    """A file that is bytes in memory, for whatever takes a path: a stranger's upload, which never touches the disk.
+
+    What it unpacks to is bounded: MOST_UNPACKED bytes, `most_lines` lines, MOST_MEMBERS in an archive.
+    """
+
+    content: bytes | None = None
+    most_lines = MOST_LINES
+
+    @classmethod
+    def of(cls, name: str, content: bytes, most_lines: int = MOST_LINES) -> InMemory:
+        """content : as uploaded, packed or not. name : says what it is; folders before it say nothing."""
+        own = cls(PurePosixPath(name).name or "upload")
+        own.content, own.most_lines = content, most_lines
+        return own
+
+    def open(self, *_: Any, **__: Any) -> Any:
+        if self.content is None:
+            raise FileNotFoundError(2, "is not in memory", str(self))
+        return io.BytesIO(self.content)
+
+    def exists(self, *_: Any, **__: Any) -> bool:
+        return self.content is not None
+
+    def is_file(self, *_: Any, **__: Any) -> bool:
+        return self.content is not None
+
+    def is_dir(self, *_: Any, **__: Any) -> bool:
+        return False
+
+    def stat(self, *_: Any, **__: Any) -> Any:
+        raise FileNotFoundError(2, "is not on disk", str(self))
 
 
 @dataclass(frozen=True)
@@ -115,7 +156,20 @@ def _plain_name(path: Path) -> str:
 
 
 def _unpacked(path: Path, raw: io.RawIOBase) -> Iterator[tuple[str, IO[bytes]]]:
-    """Name and stream of the file itself, or of each member of an archive."""
+    """Name and stream of the file itself, or of each member of an archive; bounded where it is in memory."""
+    if not isinstance(path, InMemory):
+        yield from _streams(path, raw)
+        return
+    if (path.content or b"").count(_MEMBER) > MOST_MEMBERS:
+        raise InputError(f"holds more than {MOST_MEMBERS:,} files; pack only those with plays", file=path)
+    if path.name.lower().endswith(TARS):
+        raise InputError("is a tar archive; upload a .zip, or a single file", file=path)
+    left = _Left(path)
+    for name, stream in _streams(path, raw):
+        yield name, cast(IO[bytes], _Bounded(stream, left))
+
+
+def _streams(path: Path, raw: io.RawIOBase) -> Iterator[tuple[str, IO[bytes]]]:
     magic = raw.read(6)
     raw.seek(0)
     unpack: Any = raw
@@ -125,7 +179,7 @@ def _unpacked(path: Path, raw: io.RawIOBase) -> Iterator[tuple[str, IO[bytes]]]:
         unpack = pa.input_stream(raw, compression="zstd")
     elif magic.startswith((b"BZh", b"\xfd7zXZ")):
         raise InputError("is packed with bzip2 or xz; unpack it, or pack it with gzip or zstd", file=path)
-    if path.name.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst")):
+    if path.name.endswith(TARS):
         with tarfile.open(fileobj=unpack, mode="r|") as archive:
             for member in archive:
                 inside = archive.extractfile(member) if member.isfile() else None
@@ -167,6 +221,38 @@ class _Counted(io.RawIOBase):
         if self._on_bytes:
             self._on_bytes(count)
         return int(count)
+
+
+class _Left:
+    """What may still come out of a file in memory."""
+
+    def __init__(self, file: InMemory) -> None:
+        self._file = file
+        self._bytes, self._lines = MOST_UNPACKED, file.most_lines
+
+    def take(self, content: bytes) -> None:
+        self._bytes -= len(content)
+        self._lines -= content.count(b"\n") + content.count(b"\r")
+        if self._bytes < 0:
+            raise InputError(f"unpacks to more than {MOST_UNPACKED:,} bytes; upload a part of it", file=self._file)
+        if self._lines < 0:
+            raise InputError(f"has more than {self._file.most_lines:,} lines; upload a part of it", file=self._file)
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that ends in words when too much comes out of it."""
+
+    def __init__(self, stream: IO[bytes], left: _Left) -> None:
+        self._stream, self._left = stream, left
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._stream.read(len(buffer))
+        self._left.take(content)
+        buffer[: len(content)] = content
+        return len(content)
 
 
 class _Guarded(io.RawIOBase):

@@ -20,6 +20,7 @@ from recsys.interactions.texts import Texts
 SUFFIXES = (".listens", ".jsonl", ".json", ".ndjson", ".txt")
 ROWS_A_BATCH = 100_000
 YEAR_2100 = 4_102_444_800
+LONGEST_LINE = 1 << 20  # in bytes; a listen has about a thousand
 
 
 def read_listenbrainz(path: Path, options: ReadOptions) -> Interactions:
@@ -71,6 +72,8 @@ def _add(log: Gathered, identity: Identity, batch: list[tuple[str, int, str, str
 
 def _listen(line: bytes, level: str) -> tuple[str, int, str, str] | str:
     """Listener, time, MBID and name of one listen; or what is wrong with it."""
+    if len(line) > LONGEST_LINE:
+        return f"line of more than {LONGEST_LINE:,} bytes"
     try:
         listen: Any = json.loads(line)
     except (ValueError, RecursionError):

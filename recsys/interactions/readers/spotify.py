@@ -21,6 +21,8 @@ from recsys.interactions.texts import Codes, Texts
 
 SHORTEST_LISTEN_MS = 30_000
 LARGEST_JSON = 256 << 20
+# Of a file's lists, objects and what is in them; a value of one byte takes 64 in memory.
+MOST_VALUES = 20_000_000
 
 
 def read_spotify_history(path: Path, options: ReadOptions) -> Interactions:
@@ -133,6 +135,8 @@ def _json_files(
         content = source.stream.read(LARGEST_JSON + 1)
         if len(content) > LARGEST_JSON:
             raise InputError(f"has more than {LARGEST_JSON:,} bytes", file=source.name)
+        if sum(content.count(sign) for sign in (b",", b"[", b"{")) > MOST_VALUES:
+            raise InputError(f"has more than {MOST_VALUES:,} values; split it", file=source.name)
         try:
             yield source.name, json.loads(content)
         except (ValueError, RecursionError) as error:

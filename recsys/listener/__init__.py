@@ -1,0 +1,1 @@
+"""A person rather than an item: their profile, what both models would give them, and a radio of it."""
