@@ -548,7 +548,7 @@ def test_the_command_says_what_is_not_known_and_is_quiet(small_log: Path, tmp_pa
     without_tags = Path(shutil.copy(small_log, tmp_path / "log.csv"))
     path = tmp_path / "set"
     tiny = {"als": {"iterations": 1, "factors": 4}, "word2vec": {"epochs": 1, "vector_size": 4}}
-    build("events", without_tags, path, BuildConfig(replicates=1, **tiny))
+    build("events", without_tags, path, BuildConfig(replicates=1, maps=[], **tiny))
     options = ["--k1", "3", "--b", "0.5", "--replicates", 1]
     done = run("tune", path, *options, "--quiet")
     assert done.returncode == 0
@@ -584,7 +584,7 @@ def test_mistakes_on_the_command_line_are_named(built_once: Path, arguments: lis
 
 
 def test_hetrec_finds_better_settings_than_the_tutorials(real_data: Path, tmp_path: Path) -> None:
-    config = BuildConfig(replicates=1, word2vec={"epochs": 1})
+    config = BuildConfig(replicates=1, maps=[], word2vec={"epochs": 1})
     build("lastfm-2k", real_data / "hetrec2011-lastfm-2k", tmp_path / "hetrec", config)
     tuned = tune(tmp_path / "hetrec", [(100.0, 0.8), (1.2, 0.8)], TuningSettings(replicates=1))
     better, tutorial = figures(tuned)["ndcg"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -22,8 +23,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse as sp
+from pydantic import ValidationError
 
 from recsys.artifacts import manifest as manifests
+from recsys.artifacts.evaluations import Evaluated, Evaluations, Protocol
 from recsys.artifacts.manifest import FileEntry, Manifest
 from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, ParameterError
 from recsys.interactions.log import Queues
@@ -34,10 +37,12 @@ BETWEEN = "--"  # between the names of a set and of a scenario that is kept besi
 BUILDING = ".building-"
 TUNING = ".tuning-"
 MAPS = ".maps-"
+EVALUATION = "evaluation"
 MAX_MANIFEST_BYTES = 16 << 20
 _BUILD_ID = re.compile(r"[0-9a-f]{12}(-[0-9a-f]{8})?\Z")
 _UNFINISHED_ID = re.compile(rf"({re.escape(TUNING)}|{re.escape(MAPS)})[0-9a-f]{{12}}\Z")
 _DTYPES = {"float32", "int32", "int64"}
+REGION_COLUMNS = ["level", "x", "y", "items", "label"]
 TUNING_COLUMNS = (
     "k1", "b", "ndcg", "ndcg_low", "ndcg_high", "recall", "recall_low", "recall_high", "behind", "behind_low",
     "behind_high", "best_region", "noise_floor", "coverage", "popularity", "tag_share", "clipped", "reason",
@@ -110,6 +115,14 @@ class ArtifactWriter:
         with path.open("rb") as stream:
             _flush(stream.fileno())
         self._enter(f"{name}.parquet")
+
+    def document(self, name: str, document: dict[str, Any]) -> None:
+        """Keep one JSON document as `name`.json."""
+        with self._path(f"{name}.json").open("w", encoding="utf-8") as stream:
+            json.dump(document, stream, ensure_ascii=False, indent=1, allow_nan=False)
+            stream.flush()
+            _flush(stream.fileno())
+        self._enter(f"{name}.json")
 
     def adopt(self, base: ArtifactSet, but: Callable[[str], bool] = lambda name: False) -> None:
         """Take over the files of another build as they are, except those that `but` names.
@@ -269,6 +282,35 @@ class ArtifactSet:
         return table
 
     @cached_property
+    def evaluation(self) -> dict[Protocol, Evaluated]:
+        """evaluation.json: what was found, by protocol; empty where nothing was evaluated."""
+        file = f"{EVALUATION}.json"
+        if file not in self.manifest.files:
+            return {}
+        try:
+            return Evaluations.model_validate_json((self.folder / file).read_bytes()).protocols
+        except (OSError, ValidationError) as error:
+            raise DamagedArtifacts(
+                f"{self.folder / file} does not hold an evaluation; evaluate again with: "
+                f"python -m recsys evaluate {self.folder.parent}"
+            ) from error
+
+    def evaluation_lists(self, protocol: Protocol) -> pd.DataFrame:
+        """Every measure of every list, one row a model and list; see `recsys.evaluation.run.Outcome`.
+
+        Raises
+        ------
+        DamagedArtifacts : there is none of this protocol.
+        """
+        name = evaluated_lists(protocol)
+        if f"{name}.parquet" not in self.manifest.files:
+            raise DamagedArtifacts(
+                f"{self.folder / name}.parquet is not listed in the manifest; evaluate again with: "
+                f"python -m recsys evaluate {self.folder.parent} --protocol {protocol}"
+            )
+        return self._table(name)
+
+    @cached_property
     def user_items(self) -> sp.csr_matrix:
         """Play counts, CSR float32 (n_users, n_items)."""
         parts = tuple(self.array(f"user_items.{part}") for part in ("data", "indices", "indptr"))
@@ -362,6 +404,16 @@ class ArtifactSet:
         """
         name = f"{_map_file(model, method)}.shift"
         return self.array(name) if f"{name}.npy" in self.manifest.files else None
+
+    def map_regions(self, model: str, method: str) -> pd.DataFrame:
+        """Regions of a map and their names, see `analysis.regions.regions`; no row where they were not looked for."""
+        name = f"{_map_file(model, method)}.regions"
+        if f"{name}.parquet" not in self.manifest.files:
+            return pd.DataFrame(columns=REGION_COLUMNS)
+        table = self._table(name)
+        if not set(REGION_COLUMNS) <= set(table):
+            raise DamagedArtifacts(f"{self.folder / name}.parquet does not hold regions; map the set again")
+        return table
 
     def _table(self, name: str) -> pd.DataFrame:
         path = self.folder / f"{name}.parquet"
@@ -500,6 +552,11 @@ def _current_id(path: Path) -> str:
     if not _BUILD_ID.match(build_id) or text == build_id:
         raise DamagedArtifacts(f"{path / CURRENT} names no build ({text[:40]!r}); build the set again")
     return build_id
+
+
+def evaluated_lists(protocol: Protocol) -> str:
+    """Name of the table with every list's measures."""
+    return f"{EVALUATION}/{protocol}"
 
 
 def _map_file(model: str, method: str) -> str:

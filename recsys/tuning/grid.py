@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recsys.analysis.intervals import bootstrapped
 from recsys.artifacts.manifest import Tuning
 from recsys.artifacts.store import MANIFEST, ArtifactSet, ArtifactWriter
 from recsys.errors import ArtifactError, ParameterError, RecsysError
@@ -24,7 +25,7 @@ from recsys.models.bm25 import LARGEST_K1
 from recsys.steps import Progress, Silence
 from recsys.tuning.kept import Kept
 from recsys.tuning.measure import Ground, Measured, Point, TuningSettings, measure
-from recsys.tuning.region import best_region, bootstrapped
+from recsys.tuning.region import best_region
 
 # 100 and 0.8 are the tutorial's, and implicit's `bm25_weight`'s, defaults.
 K1_VALUES = (0.0, 0.3, 1.2, 4.0, 10.0, 30.0, 100.0)

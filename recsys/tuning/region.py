@@ -1,4 +1,4 @@
-"""Which of several measured settings cannot be told from the best, and how sure a mean over listeners is."""
+"""Which of several measured settings cannot be told from the best."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
+from recsys.analysis.intervals import CONFIDENCE
 from recsys.errors import ParameterError
 
 FloatArray = npt.NDArray[np.float64]
-RESAMPLES = 2000
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -77,19 +76,3 @@ def best_region(values: FloatArray) -> Region:
             reach = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(variance)
         low[setting], high[setting] = behind[setting] - reach, behind[setting] + reach
     return Region(best, behind, low, high, low <= 0)
-
-
-def bootstrapped(values: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """The 95% interval of each row's mean, (2, n_settings), over resamples of the listeners, the same for all rows.
-
-    values : (n_settings, n_listeners).
-
-    Source: Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 13: the percentile interval.
-    """
-    n_listeners = values.shape[1]
-    means = np.empty((RESAMPLES, len(values)))
-    for resample in range(RESAMPLES):
-        times = np.bincount(rng.integers(0, n_listeners, n_listeners), minlength=n_listeners)
-        means[resample] = values @ times / n_listeners
-    result: FloatArray = np.quantile(means, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2), axis=0)
-    return result

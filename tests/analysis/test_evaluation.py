@@ -7,7 +7,15 @@ import pytest
 import scipy.sparse as sp
 
 from recsys.analysis import evaluation
-from recsys.analysis.evaluation import accuracy, holdout, recommendations, tag_share
+from recsys.analysis.evaluation import (
+    accuracy,
+    holdout,
+    recommendations,
+    share_with_tag,
+    tag_share,
+    top_lists,
+    top_tags,
+)
 from recsys.errors import ParameterError
 
 TAGS = [["rock", "pop", "indie", "folk"], ["indie"], ["folk"], [], ["pop", "rock"]]
@@ -126,6 +134,10 @@ def test_accuracy_by_hand() -> None:
     second, third = 1 / math.log2(3), 1 / math.log2(4)
     np.testing.assert_allclose(found.ndcg, [(second + third) / (1 + second + third), np.nan, 0])
     np.testing.assert_allclose(found.recall, [2 / 4, np.nan, 0])
+    np.testing.assert_allclose(found.hr, [1, np.nan, 0])
+    # Precision at each hit is 1/2 and 2/3; all four that would have been right divide it.
+    np.testing.assert_allclose(found.map, [(1 / 2 + 2 / 3) / 4, np.nan, 0])
+    np.testing.assert_allclose(found.mrr, [1 / 2, np.nan, 0])
 
 
 @pytest.mark.parametrize("n", [1, 3, 10])
@@ -134,16 +146,22 @@ def test_accuracy_is_that_of_a_plain_loop(n: int) -> None:
     rng = np.random.default_rng(6)
     users, items = (rng.random((rows, 3)).astype(np.float32) for rows in parts.train.shape)
     lists = recommendations(users, items, parts.train, 10)
-    ndcg, recall = [], []
+    ndcg, recall, precision, first = [], [], [], []
     for user, row in enumerate(lists.tolist()):
         right = set(parts.held_out[user].indices.tolist())
         hits = [rank for rank, item in enumerate(row[:n], start=1) if item in right]
         ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(n, len(right)) + 1))
         ndcg.append(sum(1 / math.log2(rank + 1) for rank in hits) / ideal if right else math.nan)
         recall.append(len(hits) / len(right) if right else math.nan)
+        precisions = [sum(hit <= rank for hit in hits) / rank for rank in hits]
+        precision.append(sum(precisions) / len(right) if right else math.nan)
+        first.append((1 / hits[0] if hits else 0) if right else math.nan)
     found = accuracy(lists, parts.held_out, n)
     np.testing.assert_allclose(found.ndcg, ndcg)
     np.testing.assert_allclose(found.recall, recall)
+    np.testing.assert_allclose(found.hr, [math.nan if math.isnan(share) else share > 0 for share in recall])
+    np.testing.assert_allclose(found.map, precision)
+    np.testing.assert_allclose(found.mrr, first)
     assert len(set(found.recall)) > 3
 
 
@@ -151,3 +169,27 @@ def test_accuracy_is_that_of_a_plain_loop(n: int) -> None:
 def test_accuracy_refuses_lists_that_do_not_fit(n: int, n_users: int) -> None:
     with pytest.raises(ParameterError, match=f"n is {n}, for {n_users} listeners; the lists are 2 of length 4"):
         accuracy(np.zeros((2, 4), np.int32), sp.csr_matrix((n_users, 9), dtype=np.float32), n)
+
+
+@pytest.mark.parametrize("cells", [1, 8, 10_000])
+def test_a_last_place_that_ties_with_the_next_is_marked(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
+    monkeypatch.setattr(evaluation, "BLOCK_CELLS", cells)
+    scores = np.array([[3, 2, 2, 1], [3, 3, 2, 1], [3, 2, 2, 2], [5, -np.inf, -np.inf, -np.inf]])
+    # The third list knows an item of those that tie, and two are left; the fourth has ended before its last place.
+    known = sp.csr_matrix([[0, 0, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]], dtype=np.float32)
+    lists = top_lists(lambda rows: scores[rows].copy(), known, 2)
+    assert lists.items.tolist() == [[0, 1], [0, 1], [0, 2], [0, -1]]
+    assert lists.tied.tolist() == [True, False, True, False]
+
+
+def test_a_list_of_the_whole_catalogue_ties_with_nothing() -> None:
+    lists = top_lists(lambda rows: np.ones((1, 3)), sp.csr_matrix((1, 3), dtype=np.float32), 3)
+    assert (lists.items.tolist(), lists.tied.tolist()) == ([[0, 1, 2]], [False])
+
+
+def test_share_with_tag_by_hand() -> None:
+    has_tag = top_tags(TAGS)
+    # Own tags: those of item 0, without its fourth; none; those of item 1.
+    own = has_tag[[0, 3, 1]]
+    lists = np.array([[1, 2, 4], [0, 1, 2], [-1, -1, -1]])
+    np.testing.assert_allclose(share_with_tag(own, has_tag, lists), [2 / 3, np.nan, np.nan])

@@ -1,0 +1,1 @@
+"""Evaluation: both models and baselines, fitted anew without what they are then asked for."""
