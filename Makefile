@@ -44,8 +44,6 @@ demo: $(VENV)/run
 	$(BIN)/python -m recsys simulate --listeners 1600 --out .build/demo.parquet
 	$(BIN)/python -m recsys build events --input .build/demo.parquet --config artifacts/demo.toml --out .build/demo
 	$(BIN)/python -m recsys tune .build/demo
-	$(BIN)/python -m recsys map .build/demo --method umap
-	$(BIN)/python -m recsys map .build/demo --method tsne
 	rm -rf artifacts/demo && mkdir artifacts/demo
 	cp -r .build/demo/CURRENT .build/demo/$$(cat .build/demo/CURRENT) artifacts/demo/
 

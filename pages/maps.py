@@ -4,7 +4,7 @@ import streamlit as st
 
 from recsys.ui.controls import item_picker, list_length
 from recsys.ui.loading import artifacts_or_stop, name_index
-from recsys.ui.maps import item_on_maps, map_controls, map_heading, mapped_methods, maps_view, trust_of_maps
+from recsys.ui.maps import map_controls, map_heading, mapped_methods, maps_view, trust_of_maps
 
 artifacts = artifacts_or_stop()
 methods = mapped_methods(artifacts)
@@ -14,7 +14,6 @@ with search:
 with length:
     n = list_length(artifacts)
 method, colour, tag = map_controls(artifacts, methods)
-map_heading(artifacts, item)
+map_heading(artifacts, item, method)
 maps_view(artifacts, item, n, method, colour, tag)
-item_on_maps(artifacts, item)
 trust_of_maps(artifacts, method)

@@ -47,6 +47,9 @@ class BuildConfig(BaseModel):
     replicate_depth: int = Field(50, ge=1, le=1000, description="length of a replicate's list; the longest n shown")
     exact_below: int = Field(20_000, ge=2, description="catalogues smaller than this are searched exactly")
     measure_whatif: bool = Field(True, description="measure how far the quick answers of the BM25 page reach")
+    maps: list[Literal["umap", "tsne"]] = Field(
+        ["umap", "tsne"], description="methods by which both models are mapped; none makes a quicker build"
+    )
     als: dict[str, Any] = Field(default_factory=dict, description="ALS parameters: k1, b, factors, iterations, …")
     word2vec: dict[str, Any] = Field(
         default_factory=dict, description="Word2vec parameters: window, epochs, sample, ns_exponent, negative, …"

@@ -1,9 +1,13 @@
-"""Maps of an artifact set: made from its stored neighbour lists, measured, and kept with it as a new build."""
+"""Maps of an artifact set: made from its stored neighbour lists, measured, and kept with it.
+
+A build makes them before it is published; they can be added to a set later, as a new build.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import zipfile
@@ -13,10 +17,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from recsys.analysis.faithfulness import FAITHFUL_N, faithfulness, pca_map, random_map, rank_quality
 from recsys.analysis.projection import (
@@ -30,13 +35,15 @@ from recsys.analysis.projection import (
     project,
     shifts,
 )
-from recsys.artifacts.manifest import MapEntry, MapQuality
+from recsys.analysis.regions import regions, tags_of_items
+from recsys.artifacts.manifest import Manifest, MapEntry, MapQuality
 from recsys.artifacts.store import MANIFEST, MAPS, ArtifactSet, ArtifactWriter, unfinished_work
 from recsys.errors import ArtifactError, ParameterError
 from recsys.steps import MODEL_TITLES, Progress, Silence, Stages, rounded
 
 LIBRARY: dict[Method, str] = {"umap": "umap-learn", "tsne": "openTSNE"}
 CATALOGUE = "items.parquet"
+QUICK = 40.0  # seconds that laying out ALS took the base, for a scenario to be mapped unasked
 IN_SET = ":"  # between the names of another set and of a map of its
 
 
@@ -47,6 +54,14 @@ class _Guide:
     name: str
     layout: Layout
     as_is: bool = False
+
+
+class _Laid(NamedTuple):
+    """A layout and what it took: nothing where it was taken over; None where the system tells no memory."""
+
+    layout: Layout
+    seconds: float = 0.0
+    peak_megabytes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -104,18 +119,68 @@ def add_maps(
         "origin": _sources(origin, method, []) if origin else None, "versions": versions,
     }  # fmt: skip
     with _unfinished(path, needs) as folder:
-        made: dict[str, _Map] = {}
-        for model in chosen:
-            first = next(iter(made), None)
-            beside = _Guide(f"{first}/{method}", made[first].layout) if first else _kept_beside(base, method, chosen)
-            before = _before(origin, base, model, method, params, seed) if origin else None
-            guides = [guide for guide in (before, beside) if guide]
-            layout = _layout(base, model, method, params, seed, guides, folder, stages)
-            made[model] = _measured(base, model, method, params, seed, layout, guides, stages)
-        new_versions = {LIBRARY[method]: versions[LIBRARY[method]]}
-        build = _publish(path, method, chosen, sources, made, new_versions, stages.seconds)
+        made = _made(base, method, chosen, params, seed, stages, origin, folder)
+        build = _publish(path, method, chosen, sources, made, stages.seconds)
         shutil.rmtree(folder, ignore_errors=True)
     return ArtifactSet.open(build)
+
+
+def map_like_base(path: Path, progress: Progress) -> None:
+    """Map the scenario at `path` by the methods, parameters and seeds that ALS was mapped by in the set it comes from.
+
+    Does nothing where that set has no maps, or they took more than QUICK seconds or nobody knows how long.
+    """
+    base = _origin(ArtifactSet.open(path), path)
+    maps = (base.manifest.maps if base else None) or {}
+    entries = [entry for entry in maps.values() if entry.model == "als"]
+    if sum(math.inf if entry.seconds is None else entry.seconds for entry in entries) <= QUICK:
+        for entry in entries:
+            params = PARAMS[entry.method].model_validate(entry.params)
+            add_maps(path, entry.method, params=params, seed=entry.seed, progress=progress)
+
+
+def with_maps(
+    unpublished: ArtifactSet, writer: ArtifactWriter, methods: Sequence[Method], seed: int, stages: Stages
+) -> Manifest:
+    """Map all models of a build that `writer` holds, and write the maps beside them; the manifest that says so.
+
+    Where there are too few items for a map there is none, and a warning in the manifest.
+    """
+    manifest = unpublished.manifest
+    maps: dict[str, MapEntry] = {}
+    warnings, versions = list(manifest.warnings), dict(manifest.versions)
+    for method in methods:
+        params = PARAMS[method].model_validate({}).within(manifest.depth)
+        try:
+            made = _made(unpublished, method, unpublished.model_names, params, seed, stages)
+        except ParameterError as error:
+            warnings.append(f"there is no {METHOD_TITLES[method]} map: {error}")
+            continue
+        maps |= _keep(writer, method, made, unpublished.catalogue)
+        versions[LIBRARY[method]] = version(LIBRARY[method])
+    return manifest.model_copy(update={"maps": maps, "warnings": warnings, "versions": versions, "files": writer.files})
+
+
+def _made(
+    base: ArtifactSet,
+    method: Method,
+    models: Sequence[str],
+    params: MapParams,
+    seed: int,
+    stages: Stages,
+    origin: ArtifactSet | None = None,
+    folder: Path | None = None,
+) -> dict[str, _Map]:
+    """Maps by one method. origin : the set that a scenario was made from. folder : where finished layouts wait."""
+    made: dict[str, _Map] = {}
+    for model in models:
+        first = next(iter(made), None)
+        beside = _Guide(f"{first}/{method}", made[first].layout) if first else _kept_beside(base, method, models)
+        before = _before(origin, base, model, method, params, seed) if origin else None
+        guides = [guide for guide in (before, beside) if guide]
+        laid = _layout(base, model, method, params, seed, guides, folder, stages)
+        made[model] = _measured(base, model, method, params, seed, laid, guides, stages)
+    return made
 
 
 def _opened(path: Path) -> ArtifactSet:
@@ -135,15 +200,15 @@ def _in_order(base: ArtifactSet, models: Sequence[str] | None) -> list[str]:
     return [model for model in base.model_names if model in wanted]
 
 
-def _origin(base: ArtifactSet, path: Path) -> ArtifactSet | None:
-    """The set that a scenario was made from, if it is still there with the same catalogue."""
-    if base.manifest.scenario is None:
+def _origin(scenario: ArtifactSet, path: Path) -> ArtifactSet | None:
+    """The set that the scenario at `path` was made from, if it is still there with the same catalogue."""
+    if scenario.manifest.scenario is None:
         return None
     try:
-        origin = ArtifactSet.open(path.parent / base.manifest.scenario.base_set)
+        origin = ArtifactSet.open(path.parent / scenario.manifest.scenario.base_set)
     except ArtifactError:
         return None
-    same = origin.manifest.files[CATALOGUE].sha256 == base.manifest.files[CATALOGUE].sha256
+    same = origin.manifest.files[CATALOGUE].sha256 == scenario.manifest.files[CATALOGUE].sha256
     return origin if same else None
 
 
@@ -183,23 +248,23 @@ def _layout(
     params: MapParams,
     seed: int,
     guides: Sequence[_Guide],
-    folder: Path,
+    folder: Path | None,
     stages: Stages,
-) -> Layout:
+) -> _Laid:
     """Where the items stand; follows the first of the guides."""
     guide = guides[0] if guides else None
     if guide and guide.as_is:
-        return guide.layout
+        return _Laid(guide.layout)
     words, key = f"{MODEL_TITLES.get(model, model)}: {METHOD_TITLES[method]} map", f"map_{method}_{model}"
-    finished = _read(folder / f"{model}.npz", base.manifest.counts.items)
+    finished = _read(folder / f"{model}.npz", base.manifest.counts.items) if folder else None
     if finished is not None:
-        layout, stages.seconds[key] = finished
+        stages.seconds[key] = finished.seconds
         stages.progress.stage(f"{words} is there from before", None)
-        return layout
+        return finished
     neighbours = np.asarray(base.neighbours(model))
     base.check_rows(neighbours)
     rng = np.random.default_rng([seed, METHODS.index(method), base.model_names.index(model)])
-    with stages(key, words, params.steps(len(neighbours))):
+    with stages(key, words, params.steps(len(neighbours))), _peak_megabytes() as peak:
         layout = project(
             neighbours,
             np.asarray(base.similarities(model)),
@@ -210,21 +275,41 @@ def _layout(
         )
         if guide:
             layout = aligned(layout, guide.layout)
-    beside = folder / f"{model}.part"
-    with beside.open("wb") as stream:
-        np.savez(stream, layout=layout, seconds=np.float64(stages.seconds[key]))
-    os.replace(beside, folder / f"{model}.npz")
-    return layout
+    laid = _Laid(layout, stages.seconds[key], *peak)
+    if folder:
+        beside = folder / f"{model}.part"
+        with beside.open("wb") as stream:
+            np.savez(stream, layout=layout, cost=np.array([laid.seconds, *peak]))
+        os.replace(beside, folder / f"{model}.npz")
+    return laid
 
 
-def _read(file: Path, n_items: int) -> tuple[Layout, float] | None:
-    """A layout as it was written and how many seconds it took; None where it was not, or not whole."""
+@contextmanager
+def _peak_megabytes() -> Iterator[list[float]]:
+    """The most memory that this process holds within the block: a number when it ends, none where nobody tells.
+
+    Source: proc_pid_clear_refs(5) and proc_pid_status(5) of Linux.
+    """
+    peak: list[float] = []
+    process = Path("/proc/self")
+    try:
+        (process / "clear_refs").write_text("5")
+    except OSError:
+        yield peak
+        return
+    yield peak
+    lines = (process / "status").read_text().splitlines()
+    peak += [round(int(line.split()[1]) * 1024 / 1e6, 1) for line in lines if line.startswith("VmHWM:")]
+
+
+def _read(file: Path, n_items: int) -> _Laid | None:
+    """A layout as it was written and what it took; None where it was not, or not whole."""
     try:
         with np.load(file, allow_pickle=False) as kept:  # a zip file: what is read is checked against its CRC
-            layout, seconds = kept["layout"], float(kept["seconds"])
+            laid = _Laid(kept["layout"], *map(float, kept["cost"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    return (layout, seconds) if layout.dtype == np.float32 and layout.shape == (n_items, 2) else None
+    return laid if laid.layout.dtype == np.float32 and laid.layout.shape == (n_items, 2) else None
 
 
 def _measured(
@@ -233,7 +318,7 @@ def _measured(
     method: Method,
     params: MapParams,
     seed: int,
-    layout: Layout,
+    laid: _Laid,
     guides: Sequence[_Guide],
     stages: Stages,
 ) -> _Map:
@@ -256,12 +341,12 @@ def _measured(
                 continuity=rounded(ranks.continuity),
             )
 
-        held, own = quality(layout)
+        held, own = quality(laid.layout)
         yardsticks = [
             quality(each)[1]
             for each in (random_map(np.any(vectors, axis=1), np.random.default_rng(seed)), pca_map(vectors))
         ]
-    shift = shifts(layout, guides[-1].layout) if guides else None
+    shift = shifts(laid.layout, guides[-1].layout) if guides else None
     entry = MapEntry(
         **own.model_dump(),
         model=model,
@@ -274,8 +359,10 @@ def _measured(
         reference=guides[0].name if guides else None,
         shift_from=guides[-1].name if guides else None,
         median_shift=None if shift is None or np.isnan(shift).all() else round(float(np.nanmedian(shift)), 4),
+        seconds=laid.seconds,
+        peak_megabytes=laid.peak_megabytes,
     )
-    return _Map(layout, held, shift, entry)
+    return _Map(laid.layout, held, shift, entry)
 
 
 @contextmanager
@@ -292,7 +379,6 @@ def _publish(
     chosen: Sequence[str],
     sources: dict[str, str],
     made: dict[str, _Map],
-    versions: dict[str, str],
     seconds: dict[str, float],
 ) -> Path:
     """A new build that is the one in use and these maps; returns its folder."""
@@ -314,25 +400,16 @@ def _publish(
             if (other := maps[name].shift_from) is not None and IN_SET not in other and other not in staying
         }
         gone = {f"{name.replace('/', '/maps/')}.shift.npy" for name in adrift}
-        gone |= {
-            f"{name.replace('/', '/maps/')}{ending}.npy"
-            for name in replaced
-            for ending in ("", ".faithfulness", ".shift")
-        }
-        writer.adopt(now, but=lambda file: file in gone)
+        all_of_replaced = tuple(f"{name.replace('/', '/maps/')}." for name in replaced)
+        writer.adopt(now, but=lambda file: file in gone or file.startswith(all_of_replaced))
         for name in adrift:
             lost = [key for key in ("reference", "shift_from") if IN_SET not in (getattr(maps[name], key) or "")]
             maps[name] = maps[name].model_copy(update=dict.fromkeys([*lost, "median_shift"]))
-        for model, each in made.items():
-            maps[f"{model}/{method}"] = each.entry
-            writer.array(f"{model}/maps/{method}", each.layout)
-            writer.array(f"{model}/maps/{method}.faithfulness", each.faithfulness)
-            if each.shift is not None:
-                writer.array(f"{model}/maps/{method}.shift", each.shift)
+        maps |= _keep(writer, method, made, now.catalogue)
         manifest = now.manifest.model_copy(
             update={
                 "maps": maps,
-                "versions": {**now.manifest.versions, **versions},
+                "versions": {**now.manifest.versions, LIBRARY[method]: version(LIBRARY[method])},
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
                 # Where times stand that are no part of a build's identity.
                 "timings": {**now.manifest.timings, **seconds},
@@ -340,3 +417,17 @@ def _publish(
             }
         )
         return path / writer.publish(manifest)
+
+
+def _keep(
+    writer: ArtifactWriter, method: Method, made: dict[str, _Map], catalogue: pd.DataFrame
+) -> dict[str, MapEntry]:
+    """Write maps by one method and what their regions are called; their entries by name."""
+    tags, names = tags_of_items(catalogue["tags"].tolist()), catalogue["name"].tolist()
+    for model, each in made.items():
+        writer.array(f"{model}/maps/{method}", each.layout)
+        writer.array(f"{model}/maps/{method}.faithfulness", each.faithfulness)
+        if each.shift is not None:
+            writer.array(f"{model}/maps/{method}.shift", each.shift)
+        writer.table(f"{model}/maps/{method}.regions", regions(each.layout, tags, names))
+    return {f"{model}/{method}": each.entry for model, each in made.items()}

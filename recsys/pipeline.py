@@ -1,4 +1,4 @@
-"""A build: listening data → two models' vectors → neighbour graphs → an artifact set on disk."""
+"""A build: listening data → two models' vectors → neighbour graphs and maps → an artifact set on disk."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from recsys.config import BuildConfig, validated
 from recsys.interactions.inputs import paths_of
 from recsys.interactions.log import Interactions
 from recsys.interactions.readers import ReadOptions, read
+from recsys.maps import with_maps
 from recsys.models import als, word2vec
 from recsys.models.vectors import ItemVectors
 from recsys.steps import (
@@ -107,8 +108,10 @@ def build(reader: str, source: Path, out: Path, config: BuildConfig, progress: P
                 timings={},
                 files=writer.files,
             )
+        unpublished = ArtifactSet(writer.folder, manifest)
+        if config.maps:
+            manifest = with_maps(unpublished, writer, config.maps, config.seed, stages)
         if config.measure_whatif:
-            unpublished = ArtifactSet(writer.folder, manifest)
             with stages("whatif", "measuring how far quick what-ifs reach", trust_steps(unpublished)):
                 trust = measure_trust(unpublished, n, stages.progress.advance)
             manifest = manifest.model_copy(update={"whatif": trust})

@@ -19,6 +19,7 @@ from recsys.artifacts.manifest import Evaluation, Manifest, Scenario
 from recsys.artifacts.store import BETWEEN, ArtifactSet, ArtifactWriter, artifact_sets
 from recsys.config import BuildConfig
 from recsys.errors import ArtifactError, ParameterError
+from recsys.maps import map_like_base
 from recsys.models.als import AlsFit
 from recsys.models.vectors import ItemVectors
 from recsys.steps import (
@@ -50,10 +51,12 @@ def fit_scenario(
     b: float,
     tell: Callable[[str, int, int], object] = lambda words, done, total: None,
 ) -> Path:
-    """Fit in full with another K1 and B, measure that on held-out plays beside the base's own, and keep it.
+    """Fit in full with another K1 and B, measure that on held-out plays beside the base's own, keep and map it.
+
+    Where the base has maps that are quickly made, the scenario gets its own, see `map_like_base`.
 
     tell : told what is being done, how many steps of it are done, and of how many; what it raises ends all and comes
-        out here, with nothing kept.
+        out here, with nothing kept; while the maps are made, with the scenario kept and the maps that are finished.
 
     Returns the folder; parameters and errors otherwise as of `keep_scenario` and `WhatIfEngine.full`.
     """
@@ -73,7 +76,24 @@ def fit_scenario(
     except ArtifactError:
         evaluation = None  # too few listeners to hold anything out
     tell("Looking for the neighbours of all items", 0, 1)
-    return keep_scenario(engine.artifacts, base_path, name, fits, k1=k1, b=b, evaluation=evaluation)
+    out = keep_scenario(engine.artifacts, base_path, name, fits, k1=k1, b=b, evaluation=evaluation)
+    map_like_base(out, _Told(tell))
+    return out
+
+
+class _Told:
+    """Progress of maps, for whoever is told of a scenario."""
+
+    def __init__(self, tell: Callable[[str, int, int], object]) -> None:
+        self._tell = tell
+
+    def stage(self, words: str, total: float | None) -> None:
+        self._words, self._total, self._done = f"The scenario is kept; {words}", int(total or 1), 0
+        self._tell(self._words, 0, self._total)
+
+    def advance(self, amount: float) -> None:
+        self._done += int(amount)
+        self._tell(self._words, self._done, self._total)
 
 
 def keep_scenario(

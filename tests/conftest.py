@@ -22,6 +22,20 @@ ROOT = Path(__file__).resolve().parents[1]
 QUICK = {"als": {"iterations": 4, "factors": 16}, "word2vec": {"epochs": 4, "vector_size": 16}}
 
 
+class StopsAt:
+    """Progress that ends the work in the stage whose words it is given."""
+
+    def __init__(self, words: str) -> None:
+        self.words, self.here = words, False
+
+    def stage(self, words: str, total: float | None) -> None:
+        self.here = words == self.words
+
+    def advance(self, amount: float) -> None:
+        if self.here:
+            raise KeyboardInterrupt
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real listening data; tests that ask for it skip by name without it."""
@@ -65,9 +79,9 @@ def small_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def built_once(small_log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small artifact set, built once; never changed by a test."""
+    """A small artifact set without maps, built once; never changed by a test."""
     out = tmp_path_factory.mktemp("artifacts") / "small"
-    build("events", small_log, out, BuildConfig(replicates=4, depth=40, replicate_depth=20, **QUICK))
+    build("events", small_log, out, BuildConfig(replicates=4, depth=40, replicate_depth=20, maps=[], **QUICK))
     return out
 
 

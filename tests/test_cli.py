@@ -77,11 +77,13 @@ def test_simulate_then_build_then_neighbours(tmp_path: Path) -> None:
     log, out = tmp_path / "log.tsv", tmp_path / "set"
     simulated = run("simulate", "--listeners", 150, "--items", 110, "--out", log, "--json")
     assert json.loads(simulated.stdout)["rows"] == len(log.read_text().splitlines()) - 1
-    built = run("build", "events", "--input", log, "--out", out, "--epochs", 1, "--iterations", 1, "--k1", 3, "--json")
+    quick = ["--epochs", 1, "--iterations", 1, "--maps", "none"]
+    built = run("build", "events", "--input", log, "--out", out, *quick, "--k1", 3, "--json")
     assert built.returncode == 0, built.stderr
     document = json.loads(built.stdout)
     assert document["models"]["als"]["params"]["k1"] == 3
     assert document["models"]["word2vec"]["n_replicates"] == 4
+    assert ArtifactSet.open(out).manifest.config["maps"] == []
     assert run("neighbours", out, document["source"]["title"]).returncode == 1
     assert run("neighbours", out, "s000000", "-n", 3).returncode == 0
 
@@ -94,6 +96,7 @@ def test_simulate_then_build_then_neighbours(tmp_path: Path) -> None:
         (["build", "events", "--input", "app.py", "--out", "{tmp}/x"], 1, "no column user or item"),
         (["build", "events", "--input", "app.py", "--out", "app.py"], 1, "app.py is a file"),
         (["build", "events", "--input", "app.py", "--out", "{tmp}/x", "--replicates", "0"], 2, "replicates = 0"),
+        (["build", "events", "--input", "app.py", "--out", "{tmp}/x", "--maps", "pca"], 2, "maps.0 = 'pca'"),
         (["build", "events", "--input", "app.py", "--out", "{tmp}/x", "--k1", "-1"], 2, "k1 = -1"),
         (["build", "events", "--input", "app.py"], 2, "Missing option"),
         (["neighbours", "{tmp}", "Radiohead"], 1, "holds no artifact set"),
@@ -147,7 +150,7 @@ def test_names_print_whatever_the_terminal_can(built_once: Path) -> None:
 def test_a_set_smaller_than_the_default_length_is_shown_whole(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("user,item\nu,a\nu,b\nv,a\nv,b\nw,c\nu,c\n")
     out = tmp_path / "set"
-    options = ["--min-listeners", 1, "--epochs", 1, "--iterations", 1, "--factors", 2]
+    options = ["--min-listeners", 1, "--epochs", 1, "--iterations", 1, "--factors", 2, "--maps", "none"]
     assert run("build", "events", "--input", tmp_path / "log.csv", "--out", out, *options).returncode == 0
     assert json.loads(run("neighbours", out, "a", "--json").stdout)["n"] == 2
 
@@ -211,7 +214,8 @@ def test_build_without_input_takes_what_was_fetched_or_says_how(real_data: Path,
             check=False,
         )  # fmt: skip
 
-    build = ["build", "lastfm-2k", "--out", str(tmp_path / "set"), "--replicates", "1", "--epochs", "1", "--json"]
+    quick = ["--replicates", "1", "--epochs", "1", "--maps", "none", "--json"]
+    build = ["build", "lastfm-2k", "--out", str(tmp_path / "set"), *quick]
     missing = recsys(*build)
     assert missing.returncode == 2
     assert "python -m recsys fetch lastfm-2k" in missing.stdout

@@ -14,18 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recsys import maps
 from recsys.analysis.faithfulness import faithfulness
 from recsys.analysis.projection import TsneParams, UmapParams, aligned, shifts
+from recsys.analysis.regions import regions, tags_of_items
+from recsys.artifacts.manifest import Manifest, from_bytes, to_bytes
 from recsys.artifacts.store import MAPS, ArtifactSet, ArtifactWriter, verify
 from recsys.config import BuildConfig
 from recsys.errors import ArtifactError, MissingArtifacts, ParameterError
-from recsys.maps import add_maps
+from recsys.maps import add_maps, map_like_base
 from recsys.pipeline import build
-from recsys.scenarios import keep_scenario
+from recsys.scenarios import fit_scenario, keep_scenario, scenarios_of
+from recsys.steps import Silence
 from recsys.whatif.engine import WhatIfEngine
+from tests.conftest import StopsAt
 from tests.test_cli import ROOT, run
 
 QUICK = TsneParams(perplexity=8, iterations=50)
@@ -60,20 +65,6 @@ def projected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
-class StopsAt:
-    """Progress that ends the work in the stage whose words it is given."""
-
-    def __init__(self, words: str) -> None:
-        self.words, self.here = words, False
-
-    def stage(self, words: str, total: float | None) -> None:
-        self.here = words == self.words
-
-    def advance(self, amount: float) -> None:
-        if self.here:
-            raise KeyboardInterrupt
-
-
 def entry(artifacts: ArtifactSet, name: str) -> Any:
     assert artifacts.manifest.maps is not None
     return artifacts.manifest.maps[name]
@@ -106,6 +97,17 @@ def test_maps_are_kept_with_a_new_build_and_all_else_by_links(built_once: Path, 
         assert os.path.samefile(before / name, mapped_once.folder / name)
     assert {"map_tsne_als", "map_umap_word2vec", "map_quality_umap"} <= mapped_once.manifest.timings.keys()
     assert {"umap-learn", "openTSNE"} <= mapped_once.manifest.versions.keys()
+
+
+def test_the_regions_of_a_map_are_kept_with_it(mapped_once: ArtifactSet) -> None:
+    catalogue = mapped_once.catalogue
+    tags = tags_of_items(catalogue["tags"].tolist())
+    for name in mapped_once.maps:
+        model, method = name.split("/")
+        found = mapped_once.map_regions(model, method)
+        expected = regions(np.asarray(mapped_once.layout(model, method)), tags, catalogue["name"].tolist())
+        pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+        assert len(found)
 
 
 def test_what_is_kept_is_what_is_said_of_it(mapped_once: ArtifactSet) -> None:
@@ -178,7 +180,9 @@ def test_a_run_that_was_stopped_goes_on_with_the_next_model(
     assert len(projected) == 1
     for model in BOTH:
         np.testing.assert_array_equal(mapped.layout(model, "tsne"), mapped_once.layout(model, "tsne"))
-    assert mapped.manifest.timings["map_tsne_als"] > 0
+    assert mapped.manifest.timings["map_tsne_als"] == entry(mapped, "als/tsne").seconds > 0
+    # Memory is known of the layout that waited, where it is of the other.
+    assert [entry(mapped, f"{model}/tsne").peak_megabytes is None for model in BOTH] in ([True] * 2, [False] * 2)
     assert unfinished(small_set) == []
 
 
@@ -238,7 +242,7 @@ def test_a_set_that_was_rebuilt_meanwhile_gets_no_maps_of_other_models(
 
     def rebuild(*arguments: Any) -> Any:
         quick = {"als": {"iterations": 1, "factors": 4}, "word2vec": {"epochs": 1, "vector_size": 4}}
-        build("events", small_log, small_set, BuildConfig(seed=9, replicates=1, measure_whatif=False, **quick))
+        build("events", small_log, small_set, BuildConfig(seed=9, replicates=1, measure_whatif=False, maps=[], **quick))
         return measured(*arguments)
 
     monkeypatch.setattr(maps, "_measured", rebuild)
@@ -291,6 +295,85 @@ def test_maps_of_a_scenario_follow_those_of_its_base(mapped_set: Path, projected
     assert len(projected) == 1
     shutil.rmtree(mapped_set)
     assert entry(add_maps(path, "tsne", params=QUICK), "als/tsne").reference is None
+
+
+def test_a_full_fit_that_is_kept_is_mapped_like_its_base(
+    mapped_set: Path, projected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maps, "QUICK", 1e6)  # on a busy machine anything takes long
+    base, told = ArtifactSet.open(mapped_set), list[tuple[str, int, int]]()
+    path = fit_scenario(WhatIfEngine(base), mapped_set, "Forty", k1=40.0, b=0.3, tell=lambda *news: told.append(news))
+    scenario = ArtifactSet.open(path)
+    assert scenario.maps == base.maps
+    assert verify(path) == []
+    assert len(projected) == 2
+    for method in ("tsne", "umap"):
+        for kept in ("layout", "map_faithfulness"):
+            before, after = (getattr(each, kept)("word2vec", method) for each in (base, scenario))
+            np.testing.assert_array_equal(after, before)
+        assert (entry(scenario, f"word2vec/{method}").seconds, entry(scenario, f"als/{method}").seconds > 0) == (
+            0,
+            True,
+        )
+        layout, before = (each.layout("als", method) for each in (scenario, base))
+        assert entry(scenario, f"als/{method}").params == entry(base, f"als/{method}").params
+        assert entry(scenario, f"als/{method}").reference == f"mapped:als/{method}"
+        assert not np.allclose(layout, before)
+        assert lies_better_than_turned(layout, before)
+    maps_words = [news for news in told if news[0].startswith("The scenario is kept; ")]
+    assert maps_words == told[-len(maps_words) :]
+    steps = [(done, total) for words, done, total in maps_words if words == "The scenario is kept; ALS: t-SNE map"]
+    assert steps == [(done, 300) for done in range(0, 301, 10)]
+
+
+def test_a_scenario_stays_kept_when_its_maps_are_stopped(mapped_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maps, "QUICK", 1e6)
+
+    def stop(words: str, done: int, total: int) -> None:
+        if words == "The scenario is kept; ALS: UMAP map" and done:
+            raise KeyboardInterrupt
+
+    engine = WhatIfEngine(ArtifactSet.open(mapped_set))
+    with pytest.raises(KeyboardInterrupt):
+        fit_scenario(engine, mapped_set, "Forty", k1=40.0, b=0.3, tell=stop)
+    (path,) = scenarios_of(mapped_set).values()
+    assert ArtifactSet.open(path).maps == ["als/tsne", "word2vec/tsne"]
+    assert verify(path) == []
+
+
+@pytest.mark.parametrize("seconds", [None, maps.QUICK])
+def test_a_scenario_is_not_mapped_unasked_where_that_may_take_long(mapped_set: Path, seconds: float | None) -> None:
+    base = ArtifactSet.open(mapped_set)
+    with ArtifactWriter(mapped_set) as writer:
+        writer.adopt(base)
+        slow = {"als/tsne": entry(base, "als/tsne").model_copy(update={"seconds": seconds})}
+        # What a map took alone would make no other build.
+        changes = {"maps": {**(base.manifest.maps or {}), **slow}, "warnings": ["slow"], "files": writer.files}
+        writer.publish(base.manifest.model_copy(update=changes))
+    base = ArtifactSet.open(mapped_set)
+    path = keep_scenario(base, mapped_set, "Forty", WhatIfEngine(base).fitted(k1=40.0, b=0.3), k1=40.0, b=0.3)
+    map_like_base(path, Silence())
+    assert ArtifactSet.open(path).maps == []
+
+
+def test_what_a_layout_took_is_no_part_of_a_builds_identity(mapped_once: ArtifactSet) -> None:
+    manifest = mapped_once.manifest
+    assert manifest.maps is not None
+
+    def changed(**changes: Any) -> Manifest:
+        said = manifest.maps["als/tsne"].model_copy(update=changes)  # type: ignore[index]
+        return manifest.model_copy(update={"maps": {**manifest.maps, "als/tsne": said}})  # type: ignore[dict-item]
+
+    assert changed(seconds=1e6, peak_megabytes=7.0).fingerprint == manifest.fingerprint
+    assert changed(faithfulness=0.5).fingerprint != manifest.fingerprint
+    # Maps of sets made before that was noted.
+    document = manifest.as_document()
+    for said in document["maps"].values():
+        del said["seconds"], said["peak_megabytes"]
+    older = from_bytes(to_bytes(Manifest.model_validate(document)), "here")
+    assert older.fingerprint == manifest.fingerprint
+    assert older.maps is not None
+    assert older.maps["als/tsne"].seconds is None
 
 
 def test_two_seeds_of_one_model_lie_several_times_nearer_than_two_models(built_once: Path, tmp_path: Path) -> None:

@@ -11,14 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recsys.analysis.projection import MapParams, Method, TsneParams, UmapParams, aligned, project, shifts
 from recsys.artifacts.store import BUILDING, ArtifactSet, verify
 from recsys.config import BuildConfig, load_config
 from recsys.errors import InputError, ParameterError
 from recsys.interactions.simulate import catalogue
+from recsys.maps import add_maps
 from recsys.pipeline import build
+from tests.conftest import StopsAt
 
 ROOT = Path(__file__).resolve().parents[1]
-TINY = {"als": {"iterations": 2, "factors": 8}, "word2vec": {"epochs": 2, "vector_size": 8}}
+TINY = {"als": {"iterations": 2, "factors": 8}, "word2vec": {"epochs": 2, "vector_size": 8}, "maps": []}
 
 
 def test_the_same_seed_builds_the_same_set_and_another_seed_another(small_log: Path, tmp_path: Path) -> None:
@@ -28,6 +31,51 @@ def test_the_same_seed_builds_the_same_set_and_another_seed_another(small_log: P
     )
     assert first.fingerprint == again.fingerprint != other.fingerprint
     assert all(model.repeatable for model in first.manifest.models.values())
+
+
+def test_a_build_makes_the_maps_that_could_be_added_later(small_log: Path, tmp_path: Path) -> None:
+    quick = {**TINY, "replicates": 1, "measure_whatif": False}
+    mapped, again = (
+        build("events", small_log, tmp_path / name, BuildConfig(**quick | {"maps": ["tsne", "umap"]})) for name in "ab"
+    )
+    assert mapped.fingerprint == again.fingerprint
+    # In the one build that is published.
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(["CURRENT", mapped.folder.name])
+    assert verify(tmp_path / "a") == []
+    without = build("events", small_log, tmp_path / "c", BuildConfig(**quick))
+    assert (without.maps, without.manifest.maps) == ([], None)
+    for method in ("umap", "tsne"):
+        added = add_maps(tmp_path / "c", method)
+        for model in ("als", "word2vec"):
+            np.testing.assert_array_equal(mapped.layout(model, method), added.layout(model, method))
+            assert mapped.map_faithfulness(model, method).tolist() == added.map_faithfulness(model, method).tolist()
+    assert set(mapped.maps) == {"als/tsne", "als/umap", "word2vec/tsne", "word2vec/umap"} == set(added.maps)
+    for name, entry in (mapped.manifest.maps or {}).items():
+        assert entry.seconds == mapped.manifest.timings[f"map_{entry.method}_{entry.model}"] > 0
+        assert entry.peak_megabytes is None or 20 < entry.peak_megabytes < 20_000
+        same = {"seconds": None, "peak_megabytes": None}
+        assert entry.model_copy(update=same) == (added.manifest.maps or {})[name].model_copy(update=same)
+    assert mapped.manifest.versions == added.manifest.versions
+    assert mapped.manifest.warnings == without.manifest.warnings
+
+
+def test_a_catalogue_too_small_for_maps_is_built_without_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user,item\nu,a\nu,b\nv,a\nv,b\nw,c\nu,c\n")
+    config = BuildConfig(min_listeners=1, **TINY | {"maps": ["umap", "tsne"]})
+    built = build("events", tmp_path / "log.csv", tmp_path / "set", config)
+    assert (built.manifest.counts.items, built.maps) == (3, [])
+    for title in ("UMAP", "t-SNE"):
+        words = f"there is no {title} map: a map needs at least 5 items that have neighbours; here are 3"
+        assert words in built.manifest.warnings
+    assert verify(tmp_path / "set") == []
+
+
+def test_a_build_that_is_stopped_at_its_maps_leaves_the_set_in_use_alone(small_set: Path, small_log: Path) -> None:
+    before = {path: path.read_bytes() for path in small_set.rglob("*") if path.is_file()}
+    config = BuildConfig(replicates=1, measure_whatif=False, **TINY | {"maps": ["tsne"]})
+    with pytest.raises(KeyboardInterrupt):
+        build("events", small_log, small_set, config, StopsAt("Word2vec: t-SNE map"))
+    assert {path: path.read_bytes() for path in small_set.rglob("*") if path.is_file()} == before
 
 
 def test_more_replicates_leave_the_first_ones_as_they_were(small_log: Path, tmp_path: Path) -> None:
@@ -67,7 +115,7 @@ def test_refused_input_leaves_the_set_in_use_alone(small_set: Path, tmp_path: Pa
 
 def test_killed_builds_leave_the_set_in_use_and_the_next_build_clears_up(small_set: Path, small_log: Path) -> None:
     config = small_set.parent / "quick.toml"
-    config.write_text("measure_whatif = false\n")
+    config.write_text("measure_whatif = false\nmaps = []\n")
     command = [
         sys.executable, "-m", "recsys", "build", "events", "--input", str(small_log), "--out", str(small_set),
         "--config", str(config), "--replicates", "2", "--epochs", "2", "--iterations", "2", "--seed",
@@ -123,6 +171,7 @@ def test_config_file_and_command_line_are_put_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ('maps = ["pca"]', "maps.0 = 'pca': input should be 'umap' or 'tsne'"),
         ("replicates = 0", "replicates = 0: input should be greater than or equal to 1"),
         ("nonsense = 1", "no setting nonsense; there are seed, replicates"),
         ("als = 3", "als = 3"),
@@ -151,16 +200,33 @@ def test_model_parameters_are_checked_before_anything_is_trained(
 
 
 def test_hetrec_meets_its_figures(real_data: Path, tmp_path: Path) -> None:
-    built = build("lastfm-2k", real_data / "hetrec2011-lastfm-2k", tmp_path / "hetrec", BuildConfig())
+    built = build("lastfm-2k", real_data / "hetrec2011-lastfm-2k", tmp_path / "hetrec", BuildConfig(maps=[]))
     assert built.manifest.counts.items == 2_828
     assert built.manifest.models["als"].tag_share >= 0.72  # type: ignore[operator]
     assert built.manifest.models["word2vec"].tag_share >= 0.70  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("params", [UmapParams(), TsneParams()], ids=["umap", "tsne"])
+def test_two_maps_of_one_model_on_hetrec_lie_several_times_nearer_than_two_models(
+    real_data: Path, tmp_path: Path, params: MapParams
+) -> None:
+    method: Method = "umap" if isinstance(params, UmapParams) else "tsne"
+    config = BuildConfig(replicates=1, measure_whatif=False, maps=[method], word2vec={"epochs": 5})
+    hetrec = build("lastfm-2k", real_data / "hetrec2011-lastfm-2k", tmp_path / "hetrec", config)
+    first = hetrec.layout("als", method)
+    again = project(
+        hetrec.neighbours("als"), hetrec.similarities("als"), params, np.random.default_rng(7), initial=first
+    )
+    between_seeds = float(np.nanmedian(shifts(aligned(again, first), first)))
+    between_models = (hetrec.manifest.maps or {})[f"word2vec/{method}"].median_shift
+    assert between_models is not None
+    assert 0 < 2.5 * between_seeds < between_models
 
 
 @pytest.mark.parametrize(("k1", "b", "lowest", "highest"), [(100, 0.8, 0.33, 0.41), (1.2, 0.75, 0.65, 0.73)])
 def test_two_als_seeds_on_hetrec_share_what_was_found_before(
     real_data: Path, tmp_path: Path, k1: float, b: float, lowest: float, highest: float
 ) -> None:
-    config = BuildConfig(replicates=2, measure_whatif=False, als={"k1": k1, "b": b}, word2vec={"epochs": 1})
+    config = BuildConfig(replicates=2, measure_whatif=False, maps=[], als={"k1": k1, "b": b}, word2vec={"epochs": 1})
     built = build("lastfm-2k", real_data / "hetrec2011-lastfm-2k", tmp_path / "hetrec", config)
     assert lowest <= built.manifest.models["als"].replicate_overlap <= highest  # type: ignore[operator]

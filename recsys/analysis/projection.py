@@ -83,12 +83,12 @@ class TsneParams(_Params):
         ------
         ParameterError : the perplexity was asked for and the lists hold fewer than three times as many.
         """
-        if 3 * self.perplexity <= depth:
+        if 3 * self.perplexity <= max(depth, 3):  # the least perplexity takes what there is
             return self
         if "perplexity" in self.model_fields_set:
             raise ParameterError(
                 f"the perplexity is {self.perplexity:g}; it takes three times as many neighbours and the stored lists "
-                f"hold {depth}, so at most {depth / 3:.4g}: ask for less, or build again with a larger depth"
+                f"hold {depth}, so at most {max(1.0, depth / 3):.4g}: ask for less, or build again with a larger depth"
             )
         return self.model_copy(update={"perplexity": max(1.0, depth / 3)})
 
@@ -216,7 +216,8 @@ def _tsne(
     from openTSNE.affinity import PerplexityBasedNN  # type: ignore[import-untyped]
     from openTSNE.nearest_neighbors import PrecomputedNeighbors  # type: ignore[import-untyped]
 
-    cores = os.cpu_count() or 1
+    # Threads that wait for each other at every step of a small map gain little, and lose minutes on a busy machine.
+    cores = 1 if len(near) < SMALL else os.cpu_count() or 1
     itself = np.arange(len(near), dtype=np.int32)[:, None]
     # Euclidean distance of unit rows. Where a list has ended: the item itself, as far off as can be, draws it nowhere.
     distances = np.where(near >= 0, np.sqrt(2 - 2 * cosines), 2).astype(np.float64)

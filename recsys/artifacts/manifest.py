@@ -15,6 +15,7 @@ from recsys.errors import DamagedArtifacts, UnsupportedSchema
 SCHEMA_VERSION = 1
 # Left out of the fingerprint: two builds that differ only in these are the same build.
 TIMES = ("created", "timings")
+MAP_COSTS = ("seconds", "peak_megabytes")
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*\Z")
 
@@ -179,6 +180,8 @@ class MapEntry(MapQuality):
         the set that a scenario was made from; None for a map that follows no other.
     shift_from : the map that MODEL/maps/METHOD.shift.npy measures distances from; None where there is none.
     median_shift : median of those, see `analysis.projection.shifts`.
+    seconds, peak_megabytes : what laying it out took, 0 s where it was taken over, and the most memory that the whole
+        process held meanwhile; None where it was not noted.
     """
 
     model: ModelName
@@ -191,6 +194,8 @@ class MapEntry(MapQuality):
     reference: str | None
     shift_from: str | None
     median_shift: float | None = Field(ge=0)
+    seconds: float | None = Field(None, ge=0)
+    peak_megabytes: float | None = Field(None, ge=0)
 
 
 class Manifest(_Strict):
@@ -220,7 +225,7 @@ class Manifest(_Strict):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the canonical form without times; the identity of the build."""
+        """SHA-256 of the canonical form without times and memory; the identity of the build."""
         return fingerprint(self.as_document())
 
     def as_document(self) -> dict[str, Any]:
@@ -230,8 +235,10 @@ class Manifest(_Strict):
 
 
 def fingerprint(document: dict[str, Any]) -> str:
-    """SHA-256 (64 hex digits) of a manifest's canonical form, its times and own digests left out."""
+    """SHA-256 (64 hex digits) of a manifest's canonical form, its times, memory and own digests left out."""
     kept = {key: value for key, value in document.items() if key not in (*TIMES, "fingerprint", "checksum")}
+    if maps := kept.get("maps"):
+        kept["maps"] = {name: {k: v for k, v in entry.items() if k not in MAP_COSTS} for name, entry in maps.items()}
     return hashlib.sha256(_canonical(kept)).hexdigest()
 
 

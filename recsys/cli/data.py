@@ -48,6 +48,7 @@ def build(
     max_bad_share: MaxBadShare = None,
     level: Level = None,
     merge: Merge = None,
+    maps: Annotated[str | None, typer.Option(help="of both models: umap, tsne, both or none [default: both]")] = None,
     depth: Annotated[int | None, typer.Option(help="length of stored neighbour lists [default: 100]")] = None,
     k1: Annotated[float | None, typer.Option(help="BM25 saturation [default: 1.2]")] = None,
     b: Annotated[float | None, typer.Option(help="BM25 length normalisation [default: 0.75]")] = None,
@@ -78,6 +79,7 @@ def build(
             "level": level,
             "merge_spellings": merge,
             "depth": depth,
+            "maps": None if maps is None else {"both": ["umap", "tsne"], "none": []}.get(maps, [maps]),
             "als": {
                 "k1": k1, "b": b, "factors": factors, "iterations": iterations, "regularization": regularization,
             },

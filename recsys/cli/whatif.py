@@ -68,14 +68,15 @@ def whatif(
 def _kept(engine: WhatIfEngine, artifacts: Path, name: str, k1: float, b: float, progress: Any) -> Path:
     from recsys.scenarios import fit_scenario
 
-    stage = ""
+    stage, before = "", 0
 
     def tell(words: str, done: int, total: int) -> None:
-        nonlocal stage
+        nonlocal stage, before
         if words != stage:
-            stage = words
+            stage, before = words, 0
             progress.stage(words, total)
-        progress.advance(1)
+        progress.advance(done - before)
+        before = done
 
     return fit_scenario(engine, artifacts, name, k1=k1, b=b, tell=tell)
 

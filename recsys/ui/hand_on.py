@@ -9,6 +9,7 @@ import streamlit as st
 
 from recsys.analysis.side_by_side import EVERY_POPULARITY, MEANINGS, SideBySide, headline
 from recsys.artifacts.store import ArtifactSet
+from recsys.interactions.spreadsheet import csv_bytes
 from recsys.ui.ranked_lists import RBO_HELP, lists_data, overlap_bars
 
 HTML = """
@@ -59,8 +60,7 @@ def picture_data(artifacts: ArtifactSet, view: SideBySide) -> dict[str, Any]:
 def _download_lists(view: SideBySide, build: str) -> None:
     st.download_button(
         "Download these lists (CSV)",
-        # A name that begins like a formula would be run as one by spreadsheets.
-        lambda: view.as_table().assign(build=build).map(_no_formula).to_csv(index=False).encode("utf-8-sig"),
+        lambda: csv_bytes(view.as_table().assign(build=build)),
         file_name=_file_name(view, build, "csv"),
         mime="text/csv",
         key="csv",
@@ -69,10 +69,6 @@ def _download_lists(view: SideBySide, build: str) -> None:
 
 def _file_name(view: SideBySide, build: str, ending: str) -> str:
     return f"neighbours-{''.join(c if c.isalnum() else '-' for c in view.item_id)[:60]}-{build}.{ending}"
-
-
-def _no_formula(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,91 +1,167 @@
-"""Two maps in one linked view: a DataFrame in, an alt.Chart out; no Streamlit."""
+"""Two maps in one linked view: DataFrames in, an alt.Chart out; no Streamlit."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
 
+from recsys.analysis.map_window import Window
 from recsys.ui.charts import CANVAS, MODEL_COLOURS
 
 SIDE = 520
 SMALL_DOTS, LARGE_DOTS, MANY = 16, 36, 2_000
 PLAIN, MARKED = "#8a8a8a", "#b05105"
+PAPER, INK = {False: "#fdfcf9", True: "#16181a"}, {False: "#1d1d1b", True: "#eceae4"}  # by whether it is dark
+# A picture to take away may hold as many points as the page draws.
+alt.data_transformers.disable_max_rows()
+
+
+@dataclass(frozen=True)
+class Half:
+    """What one of two maps shows besides its points.
+
+    rays : x, y, x2, y2: lines from the item asked about to its true neighbours.
+    regions, names : x, y, label: what to call places, and single items.
+    density : address of a picture of where all items stand, as large as the window; None where all are drawn.
+    """
+
+    title: str
+    rays: pd.DataFrame
+    regions: pd.DataFrame
+    names: pd.DataFrame
+    density: str | None = None
+
+
+@dataclass(frozen=True)
+class Colour:
+    """What colour means: columns NAME_0 and NAME_1 of the points, numbers, or booleans for in and out."""
+
+    name: str
+    words: str
+    is_whole: bool = False  # numbers without thousands separators or decimals, like years
 
 
 def linked_maps_chart(
-    points: pd.DataFrame, rays: pd.DataFrame, titles: list[str], colour: str, words: str, query: int
+    points: pd.DataFrame,
+    halves: tuple[Half, Half],
+    colour: Colour,
+    query: int,
+    window: Window,
+    rectangle: dict[str, list[float]] | None = None,
+    dark: bool = False,
 ) -> alt.HConcatChart:
-    """Both models' maps side by side. Pointing at an item lights it on both; a click selects it under the name "pick";
-    a rectangle drawn on the first map, named "brush", shows on the second where its items went.
+    """Both models' maps side by side, in one window. Pointing at an item lights it on both; a click selects it under
+    the name "pick"; a rectangle drawn on either map, named "brush", shows on the other where its items went.
 
     Parameters
     ----------
-    points : one row an item: item_row, name, listeners, the column `colour` (numbers, or booleans for in and out), and
-        x_0, y_0, x_1, y_1, its places on the two maps; missing where a model lacks it.
-    rays : map (0 or 1), x, y, x2, y2: lines from the item asked about to its true neighbours.
-    titles : of the two maps. words : what the colour means.
+    points : one row an item: item_row, name, listeners, the columns of `colour`, and x_0, y_0, x_1, y_1, its places on
+        the two maps; missing where a model lacks it.
     query : the item_row of the item asked about.
+    rectangle : one that is drawn on the first map from the start: ranges x and y.
     """
     hover = alt.selection_point(name="hov", fields=["item_row"], on="pointerover", clear="pointerout", empty=False)
     pick = alt.selection_point(name="pick", fields=["item_row"], on="click", empty=False)
-    brush = alt.selection_interval(name="brush", empty=False)
-    halves = []
-    for side, title in enumerate(titles):
-        base = alt.Chart(points).encode(x=_axis(alt.X, "x", side, points), y=_axis(alt.Y, "y", side, points))
-        dots = base.mark_circle(opacity=0.6).encode(
-            color=_colour(points, colour, words),
+    drawn: Any = rectangle or alt.Undefined
+    brush = alt.selection_interval(name="brush", empty=False, value=drawn)
+    maps = []
+    for side, half in enumerate(halves):
+        x, y = _axis(alt.X, f"x_{side}", window.x), _axis(alt.Y, f"y_{side}", window.y)
+        base = alt.Chart().transform_filter(f"isValid(datum.x_{side})").encode(x=x, y=y)
+        column = f"{colour.name}_{side}"
+        is_flag = points[column].dtype == bool
+        # What has no value has a place all the same, and is drawn grey.
+        dots = base.mark_circle(opacity=0.6, clip=True, invalid=None).encode(
+            color=_colour(column, colour, is_flag),
             # Never colour alone: what is in stands out by its size.
-            size=alt.Size(f"{colour}:N", scale=alt.Scale(domain=[False, True], range=[14, 60]), legend=None)
-            if points[colour].dtype == bool
+            size=alt.Size(f"{column}:N", scale=alt.Scale(domain=[False, True], range=[14, 60]), legend=None)
+            if is_flag
             else alt.value(SMALL_DOTS if len(points) > MANY else LARGE_DOTS),
             tooltip=[
                 alt.Tooltip("name:N"),
                 alt.Tooltip("listeners:Q", format=","),
-                alt.Tooltip(f"{colour}:N" if points[colour].dtype == bool else f"{colour}:Q", title=words),
+                alt.Tooltip(f"{column}:{'N' if is_flag or colour.is_whole else 'Q'}", title=colour.words),
             ],
         )
-        dots = dots.add_params(hover, pick, brush) if side == 0 else dots.add_params(hover, pick)
-        lit = base.transform_filter(hover)
-        lines = (
-            alt.Chart(rays[rays["map"] == side])
-            .mark_rule(color=MODEL_COLOURS[side], opacity=0.7, strokeWidth=1.5)
-            .encode(x=_axis(alt.X, "x", side, points, "x"), y=_axis(alt.Y, "y", side, points, "y"), x2="x2", y2="y2")
-        )
-        asked = base.transform_filter(alt.datum.item_row == query)
-        layers = [
-            dots,
-            base.transform_filter(brush).mark_circle(size=34, color=MARKED, opacity=0.9),
-            lines,
-            asked.mark_point(shape="cross", size=160, strokeWidth=3, color=MODEL_COLOURS[side]),
-            asked.mark_text(dy=-14, fontSize=13, fontWeight="bold", color=MODEL_COLOURS[side]).encode(text="name:N"),
-            lit.mark_point(size=220, strokeWidth=2.5, color=MARKED),
-            lit.mark_text(dy=-16, fontSize=13, color=MARKED).encode(text="name:N"),
+        lit, asked = base.transform_filter(hover), base.transform_filter(alt.datum.item_row == query)
+        own = MODEL_COLOURS[side]
+        layers: list[Any] = [
+            *([_picture(half.density, window)] if half.density else []),
+            dots.add_params(hover, pick, brush),
+            base.transform_filter(brush).mark_circle(size=34, color=MARKED, opacity=0.9, clip=True),
+            *_labels(half.names, window, dark, fontSize=11, dy=-9, opacity=0.8),
+            *_labels(half.regions, window, dark, fontSize=12, fontWeight=600),
+            alt.Chart(half.rays)
+            .mark_rule(color=own, opacity=0.7, strokeWidth=1.5, clip=True)
+            .encode(x=_axis(alt.X, "x", window.x), y=_axis(alt.Y, "y", window.y), x2="x2", y2="y2"),
+            asked.mark_point(shape="cross", size=160, strokeWidth=3, color=own, clip=True),
+            asked.mark_text(dy=-14, fontSize=13, fontWeight="bold", color=own, clip=True).encode(text="name:N"),
+            lit.mark_point(size=220, strokeWidth=2.5, color=MARKED, clip=True),
+            lit.mark_text(dy=-16, fontSize=13, color=MARKED, clip=True).encode(text="name:N"),
         ]
-        halves.append(alt.layer(*layers).properties(width=SIDE, height=SIDE, title=title))
+        view = alt.ViewBackground(stroke=PLAIN, strokeOpacity=0.35)
+        maps.append(alt.layer(*layers).properties(width=SIDE, height=SIDE, title=half.title, view=view))
     with warnings.catch_warnings():
         # One parameter for both maps is what links them; Altair says each time that it made one of two.
         warnings.filterwarnings("ignore", "Automatically deduplicated selection parameter")
-        both: alt.HConcatChart = alt.hconcat(*halves).resolve_scale(color="shared").properties(usermeta=CANVAS)
-    return both
+        both = alt.hconcat(*maps, data=points)
+    grey = alt.ScaleInvalidDataConfig(color={"value": PLAIN})
+    linked: alt.HConcatChart = both.resolve_scale(color="shared").configure_scale(invalid=grey)
+    linked.usermeta = CANVAS
+    return linked
 
 
-def _axis(channel: Any, letter: str, side: int, points: pd.DataFrame, field: str = "") -> Any:
-    # Both maps in one frame, so that what stands elsewhere is seen to.
-    both = points[[f"{letter}_0", f"{letter}_1"]]
-    low, high = float(both.min().min()), float(both.max().max())
-    edge = 0.04 * (high - low)
-    scale = alt.Scale(domain=[low - edge, high + edge], nice=False, zero=False)
-    return channel(f"{field or f'{letter}_{side}'}:Q", axis=None, scale=scale)
+def picture_of(
+    chart: alt.HConcatChart, title: str, facts: list[str], form: Literal["png", "svg"], dark: bool = False
+) -> bytes:
+    """The chart as a file, under a title and the facts that belong to it."""
+    head = alt.Title(title, subtitle=facts, anchor="start", fontSize=18, subtitleFontSize=12, offset=14)
+    themed = chart.properties(title=head, background=PAPER[dark])
+    if dark:
+        themed = themed.configure_title(color=INK[True], subtitleColor=INK[True]).configure_legend(
+            labelColor=INK[True], titleColor=INK[True]
+        )
+    if form == "svg":
+        drawing = StringIO()
+        themed.save(drawing, format="svg")
+        return drawing.getvalue().encode()
+    picture = BytesIO()
+    themed.save(picture, format="png", scale_factor=2)
+    return picture.getvalue()
 
 
-def _colour(points: pd.DataFrame, colour: str, words: str) -> alt.Color:
-    if points[colour].dtype == bool:
+def _axis(channel: Any, field: str, ends: tuple[float, float]) -> Any:
+    return channel(f"{field}:Q", axis=None, scale=alt.Scale(domain=list(ends), nice=False, zero=False))
+
+
+def _picture(address: str, window: Window) -> alt.Chart:
+    corners = pd.DataFrame(
+        {"x": [window.x[0]], "x2": [window.x[1]], "y": [window.y[0]], "y2": [window.y[1]], "url": [address]}
+    )
+    picture: alt.Chart = (
+        alt.Chart(corners)
+        .mark_image(aspect=False)
+        .encode(x=_axis(alt.X, "x", window.x), x2="x2", y=_axis(alt.Y, "y", window.y), y2="y2", url="url:N")
+    )
+    return picture
+
+
+def _labels(labels: pd.DataFrame, window: Window, dark: bool, **style: Any) -> list[alt.Chart]:
+    text = alt.Chart(labels).encode(x=_axis(alt.X, "x", window.x), y=_axis(alt.Y, "y", window.y), text="label:N")
+    # Paper around the letters, so that they can be read over the points.
+    paper = {**style, "stroke": PAPER[dark], "strokeWidth": 3.5, "color": PAPER[dark], "opacity": 0.85}
+    return [text.mark_text(clip=True, **paper), text.mark_text(clip=True, **{"color": INK[dark], **style})]
+
+
+def _colour(column: str, colour: Colour, is_flag: bool) -> alt.Color:
+    if is_flag:
         scale = alt.Scale(domain=[False, True], range=[PLAIN, MARKED])
-        return alt.Color(f"{colour}:N", title=words, scale=scale, legend=alt.Legend(orient="top"))
-    return alt.Color(
-        f"{colour}:Q", title=words, scale=alt.Scale(scheme="viridis"),
-        legend=alt.Legend(orient="top", gradientLength=180, titleLimit=320),
-    )  # fmt: skip
+        return alt.Color(f"{column}:N", title=colour.words, scale=scale, legend=alt.Legend(orient="top"))
+    number = "d" if colour.is_whole else alt.Undefined
+    legend = alt.Legend(orient="top", gradientLength=180, titleLimit=600, format=number)
+    return alt.Color(f"{column}:Q", title=colour.words, scale=alt.Scale(scheme="viridis"), legend=legend)

@@ -6,27 +6,24 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 import streamlit as st
 
+from recsys.analysis.map_window import Window, around, frame
 from recsys.artifacts.manifest import MapEntry
 from recsys.artifacts.store import ArtifactSet
 from recsys.ui.controls import as_text, choose_item
 from recsys.ui.loading import commonest_tags
 from recsys.ui.map_charts import linked_maps_chart
+from recsys.ui.map_downloads import download_maps, download_rectangle
+from recsys.ui.map_view import COLOURS, METHODS, MapView, colours_of, in_rectangle, layouts, map_view
 
-METHODS = {"umap": "UMAP", "tsne": "t-SNE"}
-# Canvas draws so many at once; of more, the most popular are drawn, and what is asked about.
-MOST_POINTS = 20_000
-SHOWN_OF_MORE = 5_000
+Layout = npt.NDArray[np.float32]
+
 MOST_ROWS = 500
-COLOURS = {
-    "popularity": "percentile of popularity",
-    "agreement": "overlap of the models' lists",
-    "shift": "how far it stands elsewhere on the second map",
-    "faithfulness": "share of true neighbours near it on the first map",
-    "tag": "a tag",
-}
+WINDOW, RECTANGLE = "window", "rectangle"  # in the address; in the session
+MOST_ZOOM = 10_000  # times
+PRECISION = 8  # significant digits of a window in the address
 
 
 def mapped_methods(artifacts: ArtifactSet) -> list[str]:
@@ -50,54 +47,153 @@ def map_controls(artifacts: ArtifactSet, methods: list[str]) -> tuple[str, str, 
         method = st.radio(
             "Method", methods, format_func=METHODS.__getitem__, key="method", bind="query-params", horizontal=True
         )
-    tags = commonest_tags(artifacts, artifacts.fingerprint)
-    colours = [colour for colour in COLOURS if colour != "tag" or tags]
     with middle:
-        colour = st.selectbox("Colour", colours, key="colour", bind="query-params", width=260)
+        colours = colours_of(artifacts, artifacts.fingerprint)
+        colour = st.selectbox("Colour", colours, key="colour", bind="query-params", width=260, help=_meanings(colours))
     tag = None
     if colour == "tag":
         with right:
+            tags = commonest_tags(artifacts, artifacts.fingerprint)
             tag = st.selectbox("Tag", tags, key="map_tag", bind="query-params", width=260)
     return str(method), str(colour), tag
 
 
 def maps_view(artifacts: ArtifactSet, item_row: int, n: int, method: str, colour: str, tag: str | None) -> None:
     """Both maps, the true neighbours of the item drawn as lines, and a table of what a rectangle holds."""
-    points = _points(artifacts, artifacts.fingerprint, method, colour, tag, item_row)
-    rays = _rays(artifacts, method, item_row, n)
-    words = f"has the tag {tag}" if tag else COLOURS[colour]
-    titles = [f"{artifacts.titles[model]}, {METHODS[method]}" for model in artifacts.model_names[:2]]
-    chart = linked_maps_chart(points, rays, titles, colour, words, item_row)
+    whole = frame(layouts(artifacts, method))
+    window = _window(artifacts, method, item_row, whole)
+    _ways_to_go(artifacts, method, item_row, window, whole)
+    view = map_view(artifacts, method, colour, tag, item_row, n, window, whole)
+    dark = st.context.theme.type == "dark"
+    key, rectangle = _key_and_rectangle(artifacts, view, item_row, n)
+    chart = linked_maps_chart(view.points, view.halves, view.colour, item_row, window, rectangle, dark)
 
     def go() -> None:
-        picked = st.session_state["maps"]["selection"].get("pick", [])
-        if picked:
+        selection = st.session_state[key]["selection"]
+        brushed = {name: sorted(map(float, ends)) for name, ends in selection.get("brush", {}).items()}
+        st.session_state[RECTANGLE] = brushed or None
+        if picked := selection.get("pick", []):
             choose_item(str(artifacts.catalogue["item_id"].iloc[int(picked[0]["item_row"])]))
 
+    words = f"{' and '.join(half.title for half in view.halves)}: {len(view.points):,} items"
     with st.container(key="maps_box"):
-        st.altair_chart(
-            chart, key="maps", on_select=go, selection_mode=["pick", "brush"], width="content", alt=", ".join(titles)
-        )
-    if len(points) < artifacts.manifest.counts.items:
-        st.caption(f"Shown: {len(points):,} of {artifacts.manifest.counts.items:,} items, the most popular ones.")
+        st.altair_chart(chart, key=key, on_select=go, selection_mode=["pick", "brush"], width="content", alt=words)
     st.caption(
-        "Point at an item to see it on both maps; click it to ask about it; draw a rectangle on the first map to see "
-        f"where its items stand on the second. Lines: the {n} true nearest items, wherever the map put them."
+        "Point at an item to see it on both maps; click it to ask about it; draw a rectangle on either map to list its "
+        f"items and see where they stand on the other. Lines: the {n} true nearest items, wherever the map put them."
     )
-    _brushed(artifacts, points)
+    if view.in_window > len(view.points):
+        st.caption(
+            f"{view.in_window:,} items stand here: all as grey density, and the {len(view.points):,} most popular as "
+            f"points. Zoom in to see more of them."
+        )
+    download_maps(artifacts, view, chart, item_row, dark)
+    _brushed(artifacts, method, whole)
 
 
-def _brushed(artifacts: ArtifactSet, points: pd.DataFrame) -> None:
-    ranges: dict[str, Any] = dict(st.session_state["maps"]["selection"].get("brush", {}))
-    if not {"x_0", "y_0"} <= set(ranges):
+def _key_and_rectangle(
+    artifacts: ArtifactSet, view: MapView, item_row: int, n: int
+) -> tuple[str, dict[str, list[float]] | None]:
+    """A key of its own for each picture, because a browser keeps what was selected in the one before; and the rectangle
+    that is part of it from the start: one that was drawn on the picture before, of the same window."""
+    place = (artifacts.fingerprint, view.method, view.window)
+    picture = (*place, view.colour, item_row, n)
+    before: tuple[Any, ...] = st.session_state.get("map_picture", ((None,) * len(picture), None, ""))
+    if before[0] == picture:
+        return before[2], before[1]
+    kept = st.session_state.get(RECTANGLE) if before[0][: len(place)] == place else None
+    # A chart can begin with a rectangle on its first map only.
+    st.session_state[RECTANGLE] = kept = kept if kept and "x_0" in kept else None
+    start = {"x": kept["x_0"], "y": kept["y_0"]} if kept else None
+    key = f"maps_{abs(hash(picture)):x}"
+    st.session_state["map_picture"] = (picture, start, key)
+    return key, start
+
+
+def _window(artifacts: ArtifactSet, method: str, item_row: int, whole: Window) -> Window:
+    """The window in the address; all of the maps where there is none. It follows the item that is asked about."""
+    text = st.query_params.get(WINDOW)
+    if not text:
+        return whole
+    window = _as_window(text, whole)
+    if window is None:
+        st.warning(f"The link asks for the window “{as_text(text[:60])}”, which is no part of these maps; you see all.")
+        st.query_params.pop(WINDOW)
+        return whole
+    asked = (method, item_row)
+    moved = st.session_state.setdefault("map_asked", asked) != asked
+    st.session_state["map_asked"] = asked
+    places = _places(artifacts, method, item_row)
+    if moved and not window.holds(places).any() and (there := around(places, whole, window.side / whole.side)):
+        window = there
+        st.query_params[WINDOW] = _as_words(window)
+    return window
+
+
+def _as_window(text: str, whole: Window) -> Window | None:
+    try:
+        left, right, low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        return None
+    sides, smallest = (right - left, high - low), whole.side / MOST_ZOOM
+    if not (min(sides) >= smallest * (1 - 1e-3) and max(sides) <= whole.side):
+        return None
+    if left >= whole.x[1] or right <= whole.x[0] or low >= whole.y[1] or high <= whole.y[0]:
+        return None
+    return Window((left, right), (low, high))
+
+
+def _as_words(window: Window) -> str:
+    return ",".join(f"{end:.{PRECISION}g}" for end in (*window.x, *window.y))
+
+
+def _ways_to_go(artifacts: ArtifactSet, method: str, item_row: int, window: Window, whole: Window) -> None:
+    name = as_text(str(artifacts.catalogue["name"].iloc[item_row]))
+    near = around(_places(artifacts, method, item_row), whole)
+    closer, out = window.scaled(0.5, whole), window.scaled(2, whole)
+    with st.container(horizontal=True):
+        st.button(f"Zoom to {name}", key="zoom_item", on_click=_go_to, args=(near, whole), disabled=near is None)
+        at_end = closer.side < whole.side / MOST_ZOOM
+        st.button("Zoom in", key="zoom_in", on_click=_go_to, args=(closer, whole), disabled=at_end)
+        st.button("Zoom out", key="zoom_out", on_click=_go_to, args=(out, whole), disabled=window == whole)
+        st.button("The whole maps", key="zoom_whole", on_click=_go_to, args=(whole, whole), disabled=window == whole)
+        if st.button("See its neighbours as lists", key="to_lists"):
+            item_id = str(artifacts.catalogue["item_id"].iloc[item_row])
+            query = {"set": st.session_state.get("set_kept", ""), "item": item_id, "build": artifacts.fingerprint[:12]}
+            st.switch_page("pages/neighbours.py", query_params=query)
+
+
+def _go_to(window: Window | None, whole: Window) -> None:
+    if window is None or window == whole:
+        st.query_params.pop(WINDOW, None)
+    else:
+        st.query_params[WINDOW] = _as_words(window)
+
+
+def _places(artifacts: ArtifactSet, method: str, item_row: int) -> Layout:
+    return np.stack([layout[item_row] for layout in layouts(artifacts, method)])
+
+
+def _brushed(artifacts: ArtifactSet, method: str, whole: Window) -> None:
+    rectangle = st.session_state[RECTANGLE]
+    found = in_rectangle(artifacts, method, rectangle) if rectangle else None
+    if found is None:
         return
-    inside = points["x_0"].between(*sorted(ranges["x_0"])) & points["y_0"].between(*sorted(ranges["y_0"]))
-    rows = points.loc[inside, "item_row"].to_numpy()
+    rows, inside = found
     items = artifacts.catalogue.iloc[rows]
     st.subheader(f"{len(rows):,} items in the rectangle", anchor=False)
     table = items.assign(tags=items["tags"].map(lambda tags: ", ".join(list(tags)[:3])))
-    columns = ["name", "listeners", "plays", "tags"]
-    st.dataframe(table.sort_values("listeners", ascending=False)[columns].head(MOST_ROWS), hide_index=True)
+    with st.container(horizontal=True):
+        st.button("Zoom to the rectangle", key="zoom_rectangle", on_click=_go_to, args=(inside.scaled(1, whole), whole))
+        download_rectangle(artifacts, method, rows)
+    if len(rows) > MOST_ROWS:
+        st.caption(f"The {MOST_ROWS} most popular of them; the file has all.")
+    columns = ["name", "listeners", "plays", *(["tags"] if table["tags"].any() else [])]
+    st.dataframe(table[columns].head(MOST_ROWS), hide_index=True)
+
+
+def _meanings(colours: list[str]) -> str:
+    return " ".join(f"**{colour}**: {COLOURS[colour]}." for colour in colours)
 
 
 def trust_of_maps(artifacts: ArtifactSet, method: str) -> None:
@@ -139,69 +235,20 @@ def _bent(artifacts: ArtifactSet, entries: list[MapEntry], models: list[str]) ->
     return f"of an item's true neighbours {' and '.join(kept)} beside it" if kept else "not known"
 
 
-@st.cache_data(max_entries=16, show_spinner="Placing the items …")
-def _points(
-    _artifacts: ArtifactSet, fingerprint: str, method: str, colour: str, tag: str | None, always: int
-) -> pd.DataFrame:
-    """See `map_charts.linked_maps_chart`; cached by everything but `_artifacts`."""
-    first, second = _artifacts.model_names[:2]
-    places = [np.asarray(_artifacts.layout(model, method)) for model in (first, second)]
-    catalogue = _artifacts.catalogue
-    shown = np.flatnonzero(np.isfinite(places[0]).all(axis=1) | np.isfinite(places[1]).all(axis=1))
-    if len(shown) > MOST_POINTS:
-        shown = np.union1d(shown[:SHOWN_OF_MORE], [always])  # rows go by listeners
-    values: Any
-    if tag is not None:
-        values = np.fromiter((tag in tags for tags in catalogue["tags"]), bool, len(catalogue))
-    elif colour == "agreement":
-        values = _artifacts.agreement["overlap"].to_numpy(np.float64)
-    elif colour == "shift":
-        shift = _artifacts.map_shift(second, method)
-        values = np.full(len(catalogue), np.nan) if shift is None else np.asarray(shift, np.float64)
-    elif colour == "faithfulness":
-        values = np.asarray(_artifacts.map_faithfulness(first, method), np.float64)
-    else:
-        values = catalogue["popularity"].to_numpy(np.float64)
-    return pd.DataFrame(
-        {
-            "item_row": shown,
-            "name": catalogue["name"].to_numpy(object)[shown],
-            "listeners": catalogue["listeners"].to_numpy()[shown],
-            colour: values[shown],
-            **{
-                f"{letter}_{side}": np.round(place[shown, axis].astype(np.float64), 3)
-                for side, place in enumerate(places)
-                for axis, letter in enumerate("xy")
-            },
-        }
-    )
-
-
-def _rays(artifacts: ArtifactSet, method: str, item_row: int, n: int) -> pd.DataFrame:
-    """Lines from an item to its n true nearest on each map, where both ends have a place."""
-    parts = []
-    for side, model in enumerate(artifacts.model_names[:2]):
-        place = np.asarray(artifacts.layout(model, method))
-        near = np.asarray(artifacts.neighbours(model)[item_row, :n])
-        artifacts.check_rows(near)
-        ends = place[near[near >= 0]]
-        ends = ends[np.isfinite(ends).all(axis=1)]
-        x, y = place[item_row]
-        parts.append(pd.DataFrame({"map": side, "x": x, "y": y, "x2": ends[:, 0], "y2": ends[:, 1]}))
-    return pd.concat(parts, ignore_index=True).dropna()
-
-
-def item_on_maps(artifacts: ArtifactSet, item_row: int) -> None:
-    """The way from the item on show to its lists."""
-    if st.button("See its neighbours as lists", key="to_lists"):
-        item_id = str(artifacts.catalogue["item_id"].iloc[item_row])
-        query = {"set": st.session_state.get("set_kept", ""), "item": item_id, "build": artifacts.fingerprint[:12]}
-        st.switch_page("pages/neighbours.py", query_params=query)
-
-
-def map_heading(artifacts: ArtifactSet, item_row: int) -> None:
-    """Whose neighbours are drawn."""
-    st.header(f"{as_text(str(artifacts.catalogue['name'].iloc[item_row]))} among all items", anchor=False)
+def map_heading(artifacts: ArtifactSet, item_row: int, method: str) -> None:
+    """Whose neighbours are drawn, and how many of them each map shows where they belong."""
+    name = as_text(str(artifacts.catalogue["name"].iloc[item_row]))
+    st.header(f"{name} among all items", anchor=False)
+    told, n = [], 0
+    for model in artifacts.model_names[:2]:
+        entry = (artifacts.manifest.maps or {})[f"{model}/{method}"]
+        share, n = float(artifacts.map_faithfulness(model, method)[item_row]), entry.n
+        told.append(
+            f"{artifacts.titles[model]}'s map has no place for it"
+            if np.isnan(share)
+            else f"{artifacts.titles[model]}'s map keeps {share * n:.0f} among its {n} nearest"
+        )
+    st.markdown(f"Of its {n} true neighbours {', '.join(told)}.")
 
 
 def _share(value: float | None) -> str:

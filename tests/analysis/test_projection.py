@@ -99,6 +99,44 @@ def test_lists_that_end_early_are_no_hindrance(params: MapParams) -> None:
     assert np.flatnonzero(np.isnan(layout).any(axis=1)).tolist() == MISSING
 
 
+@pytest.mark.parametrize(
+    "params", [UmapParams(n_neighbors=10, epochs=150), TsneParams(perplexity=8, iterations=50)], ids=["umap", "tsne"]
+)
+def test_one_model_mapped_twice_lies_several_times_nearer_than_another_model(params: MapParams) -> None:
+    rng = np.random.default_rng(8)
+    centres, own, group = rng.standard_normal((8, 10)), rng.standard_normal((160, 10)), np.arange(160) % 8
+    elsewhere = np.where(np.arange(160) < 80, (group + 3) % 8, group)  # half of the items are in another group there
+    model, other = (
+        exact_neighbours(unit_rows(centres[groups] + 0.6 * own), np.arange(160), 30) for groups in (group, elsewhere)
+    )
+    first = project(model.neighbours, model.similarities, params, np.random.default_rng(0))
+    # The second map of the model starts from the first, turned by a known angle and reflected.
+    turn = np.array([[np.cos(2.1), -np.sin(2.1)], [np.sin(2.1), np.cos(2.1)]]) @ np.diag([1.0, -1.0])
+    again = project(model.neighbours, model.similarities, params, np.random.default_rng(1), initial=first @ turn)
+    another = project(other.neighbours, other.similarities, params, np.random.default_rng(1), initial=first)
+    between_seeds = np.median(shifts(aligned(again, first), first))
+    assert 0 < 3 * between_seeds < np.median(shifts(aligned(another, first), first))
+    assert 3 * between_seeds < np.median(shifts(again, first))
+
+
+@pytest.mark.parametrize("params", QUICK, ids=["umap", "tsne"])
+def test_items_that_are_all_alike_stand_somewhere(params: MapParams) -> None:
+    lists = exact_neighbours(unit_rows(np.ones((40, 3))), np.arange(40), 20)
+    layout = project(lists.neighbours, lists.similarities, params, np.random.default_rng(0))
+    assert np.isfinite(layout).all()
+    assert layout.std() > 0
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_lists_of_one_or_two_make_a_map_by_default(depth: int) -> None:
+    lists = graph()
+    neighbours, similarities = lists.neighbours[:, :depth], lists.similarities[:, :depth]
+    layout = project(neighbours, similarities, TsneParams(iterations=20), np.random.default_rng(0))
+    assert np.flatnonzero(np.isnan(layout).any(axis=1)).tolist() == MISSING
+    with pytest.raises(ParameterError, match=f"the perplexity is 2; .* hold {depth}, so at most 1: ask for less"):
+        project(neighbours, similarities, TsneParams(perplexity=2), np.random.default_rng(0))
+
+
 def test_parameters_that_need_longer_lists_are_refused_and_defaults_are_cut() -> None:
     with pytest.raises(ParameterError, match="n_neighbors is 30; the stored lists hold 24 neighbours, so at most 25"):
         mapped(UmapParams(n_neighbors=30))

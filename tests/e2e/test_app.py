@@ -138,7 +138,7 @@ def hostile_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ]
     rows = [f"u{u}\tx{i}\t{name}\t{u + i}" for u in range(9) for i, name in enumerate(hostile, 1) if (u * i) % 4 != 3]
     (folder / "log.tsv").write_text("user\titem\tname\tplays\n" + "\n".join(rows) + "\n")
-    config = BuildConfig(min_listeners=1, als={"factors": 4}, word2vec={"epochs": 3})
+    config = BuildConfig(min_listeners=1, maps=[], als={"factors": 4}, word2vec={"epochs": 3})
     build("events", folder / "log.tsv", folder / "sets" / "hostile", config)
     with running_app(folder / "sets") as address:
         yield address

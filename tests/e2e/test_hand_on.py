@@ -135,7 +135,7 @@ def hostile_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             lines.append(f"u{at % 9}\t{item}\t{name}\t{1_700_000_000 + 86_400 * at + 60 * place}")
     lines += [f"u{u}\tsolo\tSolo\t{1_800_000_000 + 86_400 * u}" for u in range(6)]
     (folder / "log.tsv").write_text("\n".join(lines) + "\n", "utf-8")
-    config = BuildConfig(min_listeners=1, als={"factors": 4}, word2vec={"epochs": 3})
+    config = BuildConfig(min_listeners=1, maps=[], als={"factors": 4}, word2vec={"epochs": 3})
     build("events", folder / "log.tsv", folder / "sets" / "hostile", config)
     with running_app(folder / "sets") as address:
         yield address

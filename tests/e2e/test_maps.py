@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -45,9 +46,19 @@ def maps_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture
+def maps_page(maps_app: str, visit: Visit) -> Page:
+    """The page in a window that shows both maps from top to bottom, drawn."""
+    page = visit(f"{maps_app}/maps?item=s000000")
+    page.set_viewport_size({"width": 1440, "height": 1300})
+    page.locator(".st-key-maps_box canvas").first.wait_for()
+    page.wait_for_timeout(1000)
+    return page
+
+
 def picture(page: Page) -> tuple[np.ndarray, dict[str, float]]:
     """What the canvas shows, (height, width, 3), and where it is."""
-    canvas = page.locator(".st-key-maps canvas").first
+    canvas = page.locator(".st-key-maps_box canvas").first
     canvas.wait_for()
     box = canvas.bounding_box()
     assert box
@@ -55,9 +66,8 @@ def picture(page: Page) -> tuple[np.ndarray, dict[str, float]]:
     return np.asarray(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")).astype(int), dict(box)  # type: ignore[arg-type]
 
 
-def test_pointing_at_an_item_lights_it_on_both_maps_and_a_click_asks_about_it(maps_app: str, visit: Visit) -> None:
-    page = visit(f"{maps_app}/maps?item=s000000")
-    page.wait_for_timeout(1000)
+def test_pointing_at_an_item_lights_it_on_both_maps_and_a_click_asks_about_it(maps_page: Page) -> None:
+    page = maps_page
     before, box = picture(page)
     half = before.shape[1] // 2
     left = before[LEGEND:, : half - 20]
@@ -76,17 +86,56 @@ def test_pointing_at_an_item_lights_it_on_both_maps_and_a_click_asks_about_it(ma
     expect(page.get_by_role("heading", name="Similar to")).to_be_visible()
 
 
-def test_a_rectangle_lists_the_items_in_it(maps_app: str, visit: Visit) -> None:
-    page = visit(f"{maps_app}/maps?item=s000000")
-    page.wait_for_timeout(1000)
+def draw_rectangle(page: Page, side: int) -> None:
     shown, box = picture(page)
-    page.mouse.move(box["x"] + 60, box["y"] + 200)
+    left = box["x"] + side * shown.shape[1] / 2
+    page.mouse.move(left + 60, box["y"] + 200)
     page.mouse.down()
-    page.mouse.move(box["x"] + shown.shape[1] / 2 - 120, box["y"] + box["height"] - 120, steps=8)
+    page.mouse.move(left + shown.shape[1] / 2 - 120, box["y"] + box["height"] - 120, steps=8)
     page.mouse.up()
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_rectangle_on_either_map_lists_its_items_and_leads_into_it(maps_page: Page, visit: Visit, side: int) -> None:
+    page = maps_page
+    before, _ = picture(page)
+    draw_rectangle(page, side)
     heading = page.get_by_role("heading", name="items in the rectangle")
     expect(heading).to_be_visible()
-    assert 100 < int(heading.inner_text().split()[0]) < 748
+    listed = int(heading.inner_text().split()[0])
+    assert 100 < listed < 748
+    settled(page)
+    with page.expect_download() as file:
+        page.get_by_role("button", name="Download them (CSV)").click()
+    assert len(pd.read_csv(file.value.path())) == listed
+    # Its items are marked on the other map, too.
+    after, _ = picture(page)
+    middle = after.shape[1] // 2
+    other = slice(middle, None) if side == 0 else slice(0, middle)
+    assert (np.abs(after - before)[:, other].sum(axis=2) > 60).sum() > 200
+    page.get_by_role("button", name="Zoom to the rectangle").click()
+    expect(heading).to_have_count(0)
+    settled(page)
+    assert address_of(page, "window")
+    again = visit(page.url)
+    expect(again.get_by_role("button", name="The whole maps")).to_be_enabled()
+
+
+def test_both_maps_can_be_taken_away_as_they_are_shown(maps_page: Page) -> None:
+    page = maps_page
+    page.get_by_test_id("stPopover").get_by_role("button").click()
+    found = {}
+    for label in ("as shown (PNG)", "as shown (SVG)", "Places of all items", "ALS's vectors", "Names and facts"):
+        with page.expect_download() as file:
+            page.get_by_test_id("stPopoverBody").get_by_role("button").filter(has_text=label).click()
+        found[label] = file.value.path()
+    assert Image.open(found["as shown (PNG)"]).width > 1500
+    drawing = found["as shown (SVG)"].read_text("utf-8")
+    assert "Radiohead among all items" in drawing
+    assert "Simulated data" in drawing
+    assert len(pd.read_parquet(found["Places of all items"])) == 748
+    assert len(found["ALS's vectors"].read_text().splitlines()) == 748
+    assert len(found["Names and facts"].read_text("utf-8").splitlines()) == 749
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -188,7 +188,7 @@ def test_a_session_keeps_its_build_and_is_offered_the_newer_one(
     at = open_page("overview")
     old = ArtifactSet.open(small_set).fingerprint[:12]
     tiny = {"als": {"iterations": 1}, "word2vec": {"epochs": 1}}
-    new = build("events", small_log, small_set, BuildConfig(seed=9, **tiny)).fingerprint[:12]
+    new = build("events", small_log, small_set, BuildConfig(seed=9, maps=[], **tiny)).fingerprint[:12]
     at.run()
     assert old in texts(at)
     assert "A newer build" in texts(at)
@@ -204,7 +204,7 @@ def test_an_item_that_one_model_lacks_has_an_empty_list_with_words(open_page: Op
             for place, item in enumerate(queue)]  # fmt: skip
     (tmp_path / "log.csv").write_text("user,item,timestamp\n" + "\n".join(rows) + "\n")
     root = tmp_path / "sets"
-    build("events", tmp_path / "log.csv", root / "solo", BuildConfig(word2vec={"epochs": 2}))
+    build("events", tmp_path / "log.csv", root / "solo", BuildConfig(maps=[], word2vec={"epochs": 2}))
     at = open_page("neighbours", root=root, item="solo")
     assert not at.exception
     assert "Word2vec has no vector for it" in texts(at)
@@ -225,7 +225,7 @@ def test_another_set_shows_the_same_item_by_name(open_page: Open, small_set: Pat
     name = str(ArtifactSet.open(small_set).catalogue["name"].iloc[40])
     rows = [f"u{k},x{i},{label}" for k in range(8) for i, label in enumerate(["One", name, "Two", "Three"])]
     (tmp_path / "log.csv").write_text("user,item,name\n" + "\n".join(rows) + "\n")
-    build("events", tmp_path / "log.csv", small_set.parent / "other", BuildConfig(word2vec={"epochs": 1}))
+    build("events", tmp_path / "log.csv", small_set.parent / "other", BuildConfig(maps=[], word2vec={"epochs": 1}))
     at = open_page("neighbours", set="small", item=str(ArtifactSet.open(small_set).catalogue["item_id"].iloc[40]))
     at.selectbox(key="set").set_value("other").run()
     assert f"Similar to {name}" in texts(at).replace("\\", "")
@@ -243,7 +243,7 @@ def test_a_link_with_an_impossible_length_says_so(open_page: Open, n: str) -> No
 def test_with_too_few_replicates_nothing_is_called_disputed(
     open_page: Open, small_log: Path, tmp_path: Path, replicates: int
 ) -> None:
-    config = BuildConfig(replicates=replicates, als={"iterations": 1}, word2vec={"epochs": 1})
+    config = BuildConfig(replicates=replicates, maps=[], als={"iterations": 1}, word2vec={"epochs": 1})
     build("events", small_log, tmp_path / "sets" / "few", config)
     at = open_page("overview", root=tmp_path / "sets")
     assert f"Not known: this set has {replicates} of the 4 replicates" in texts(at)

@@ -251,7 +251,7 @@ def test_a_scenario_over_other_items_is_not_taken_for_the_answer(
     keep_scenario(engine.artifacts, small_set, "Old", engine.fitted(k1=100.0, b=0.8), k1=100.0, b=0.8)
     assert "Full fit, kept as a scenario" in texts(page(k1="100", b="0.8"))
     tiny: dict[str, Any] = {"als": {"iterations": 2}, "word2vec": {"epochs": 1}, "measure_whatif": False}
-    build("events", small_log, small_set, BuildConfig(min_listeners=20, replicates=4, **tiny))
+    build("events", small_log, small_set, BuildConfig(min_listeners=20, replicates=4, maps=[], **tiny))
     at = page(k1="100", b="0.8")
     assert "Full fit, kept as a scenario" not in texts(at)
     assert "with other items; fit it again to compare" in texts(at)

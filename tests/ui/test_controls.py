@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from recsys.interactions.spreadsheet import no_formula
 from recsys.ui.controls import as_text
-from recsys.ui.hand_on import _no_formula
 
 
 @pytest.mark.parametrize("name", ["Radiohead", "Sigur Rós", "The The"])
@@ -28,6 +28,6 @@ def test_text_that_runs_the_other_way_is_isolated() -> None:
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@x", "\tx"])
 def test_a_name_in_a_csv_is_never_a_formula(name: str) -> None:
-    assert _no_formula(name) == f"'{name}"
-    assert _no_formula(f"x{name}") == f"x{name}"
-    assert _no_formula(-0.5) == -0.5
+    assert no_formula(name) == f"'{name}"
+    assert no_formula(f"x{name}") == f"x{name}"
+    assert no_formula(-0.5) == -0.5

@@ -1,0 +1,133 @@
+"""What a person takes away from the Maps page: pictures, places, and vectors for another tool's projector."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Literal
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from recsys.analysis.map_window import Rows
+from recsys.artifacts.store import ArtifactSet
+from recsys.interactions.spreadsheet import csv_bytes
+from recsys.ui.map_charts import picture_of
+from recsys.ui.map_view import METHODS, MapView
+
+# What the projector, a page in a browser, still opens.
+MOST_PROJECTED = 10_000
+
+
+def download_maps(artifacts: ArtifactSet, view: MapView, chart: alt.HConcatChart, item_row: int, dark: bool) -> None:
+    """Both maps as they stand as a picture, every item's places as a table, and vectors for the Embedding Projector."""
+    build = artifacts.fingerprint[:12]
+    title = f"{artifacts.catalogue['name'].iloc[item_row]} among all items"
+    facts = _facts(artifacts, view)
+
+    def picture(form: Literal["png", "svg"]) -> bytes:
+        return picture_of(chart, title, facts, form, dark)
+
+    with st.popover("Download"):
+        _button("Both maps as shown (PNG)", lambda: picture("png"), f"maps-{build}.png", "image/png")
+        _button("Both maps as shown (SVG)", lambda: picture("svg"), f"maps-{build}.svg", "image/svg+xml")
+        _button(
+            "Places of all items (Parquet)",
+            lambda: _parquet(places_table(artifacts, view.method)),
+            f"{view.method}-{build}.parquet",
+            "application/vnd.apache.parquet",
+        )
+        shown = min(MOST_PROJECTED, artifacts.manifest.counts.items)
+        st.caption(f"For the TensorFlow Embedding Projector: {shown:,} most popular items, vectors and names.")
+        for model in artifacts.model_names[:2]:
+            _button(
+                f"{artifacts.titles[model]}'s vectors (TSV)",
+                lambda model=model: projector_vectors(artifacts, model),
+                f"{model}-vectors-{build}.tsv",
+                "text/tab-separated-values",
+            )
+        _button(
+            "Names and facts (TSV)", lambda: projector_metadata(artifacts), f"names-{build}.tsv",
+            "text/tab-separated-values",
+        )  # fmt: skip
+
+
+def download_rectangle(artifacts: ArtifactSet, method: str, rows: Rows) -> None:
+    """All items of a rectangle as CSV."""
+    build = artifacts.fingerprint[:12]
+
+    def table() -> bytes:
+        items = places_table(artifacts, method).iloc[rows]
+        tags = artifacts.catalogue["tags"].iloc[rows].map(lambda tags: "; ".join(tags))
+        return csv_bytes(items.assign(tags=tags, build=build))
+
+    _button("Download them (CSV)", table, f"rectangle-{build}.csv", "text/csv")
+
+
+def places_table(artifacts: ArtifactSet, method: str) -> pd.DataFrame:
+    """One row an item: what it is, and of each model's map x, y, faithfulness and, where there is one, shift."""
+    table = artifacts.catalogue[["item_id", "name", "listeners", "plays", "popularity"]].copy()
+    for model in artifacts.model_names[:2]:
+        layout = np.asarray(artifacts.layout(model, method))
+        table[f"{model}_x"], table[f"{model}_y"] = layout[:, 0], layout[:, 1]
+        table[f"{model}_faithfulness"] = np.asarray(artifacts.map_faithfulness(model, method))
+        shift = artifacts.map_shift(model, method)
+        if shift is not None:
+            table[f"{model}_shift"] = np.asarray(shift)
+    return table
+
+
+def projector_vectors(artifacts: ArtifactSet, model: str) -> bytes:
+    """Vectors of the most popular items, one row an item, tabs between numbers, no heading."""
+    kept = io.StringIO()
+    vectors = np.asarray(artifacts.array(f"{model}/vectors")[:MOST_PROJECTED])
+    pd.DataFrame(vectors).to_csv(kept, sep="\t", header=False, index=False, float_format="%.5g")
+    return kept.getvalue().encode()
+
+
+def projector_metadata(artifacts: ArtifactSet) -> bytes:
+    """What the same items are, in the same order, under a heading; whatever would end a field is a space."""
+    catalogue = artifacts.catalogue.head(MOST_PROJECTED)
+    table = pd.DataFrame(
+        {
+            "name": catalogue["name"],
+            "item_id": catalogue["item_id"],
+            "listeners": catalogue["listeners"],
+            "tags": catalogue["tags"].map(lambda tags: ", ".join(list(tags)[:3])),
+        }
+    )
+    lines = ["\t".join(table.columns), *("\t".join(map(_field, row)) for row in table.itertuples(index=False))]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _field(value: Any) -> str:
+    return " ".join(str(value).split())
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    kept = io.BytesIO()
+    table.to_parquet(kept, index=False)
+    return kept.getvalue()
+
+
+def _facts(artifacts: ArtifactSet, view: MapView) -> list[str]:
+    counts, maps = artifacts.manifest.counts, artifacts.manifest.maps or {}
+    models = artifacts.model_names[:2]
+    kept = [f"{artifacts.titles[m]} {maps[f'{m}/{view.method}'].faithfulness or float('nan'):.2f}" for m in models]
+    facts = [
+        f"{METHODS[view.method]} · {counts.items:,} items · {st.session_state.get('set_kept', '')} · "
+        f"build {artifacts.fingerprint[:12]}",
+        f"Share of true neighbours that stand near: {', '.join(kept)}. Colour: {view.colour.words}.",
+    ]
+    if view.in_window > len(view.points):
+        facts.append(
+            f"Points: the {len(view.points):,} most popular of {view.in_window:,} items here; grey: all of them."
+        )
+    if artifacts.manifest.source.simulated:
+        facts.append("Simulated data: invented listeners, says nothing of real taste")
+    return facts
+
+
+def _button(label: str, data: Any, file_name: str, mime: str) -> None:
+    st.download_button(label, data, file_name=file_name, mime=mime, key=f"get_{file_name}", on_click="ignore")
