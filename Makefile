@@ -44,6 +44,7 @@ demo: $(VENV)/run
 	$(BIN)/python -m recsys simulate --listeners 1600 --out .build/demo.parquet
 	$(BIN)/python -m recsys build events --input .build/demo.parquet --config artifacts/demo.toml --out .build/demo
 	$(BIN)/python -m recsys tune .build/demo
+	$(BIN)/python -m recsys evaluate .build/demo
 	rm -rf artifacts/demo && mkdir artifacts/demo
 	cp -r .build/demo/CURRENT .build/demo/$$(cat .build/demo/CURRENT) artifacts/demo/
 
