@@ -2,7 +2,7 @@
 # make test   lint, types, and all tests
 # make demo   simulate and rebuild the committed demo artifacts
 # make pictures  take the pictures of the README
-# make fuzz   ten thousand damaged files for every reader (CASES=… changes how many, READERS=… which)
+# make fuzz   ten thousand damaged files for every reader (CASES=… changes how many, READERS=… which), and hostile uploads
 # make lock   pin the versions that a fresh install of the requirements gives
 # make clean  remove the virtual environment and caches
 
@@ -53,6 +53,7 @@ pictures: $(VENV)/dev
 
 fuzz: $(VENV)/dev
 	$(BIN)/python -m tests.interactions.fuzz $(CASES) $(READERS)
+	$(BIN)/python -m tests.listener.hostile
 
 lock:
 	rm -rf .build/lock && $(PYTHON) -m venv .build/lock

@@ -14,6 +14,7 @@ page = st.navigation(
         st.Page("pages/neighbours.py", title="Neighbours", url_path="neighbours"),
         st.Page("pages/whatif.py", title="BM25 what-if", url_path="whatif"),
         st.Page("pages/maps.py", title="Maps", url_path="maps"),
+        st.Page("pages/listener.py", title="Listener", url_path="listener"),
     ],
     position="top",
 )

@@ -107,7 +107,7 @@ def labels_in(regions: pd.DataFrame, window: Window, whole: Window) -> pd.DataFr
     regions : `analysis.regions.regions`. Returns rows of it.
     """
     level = int(np.clip(np.floor(np.log2(whole.side / window.side) + 0.5), 0, LEVELS - 1))
-    return _fitting(regions[regions["level"] == level], window, MOST_LABELS)
+    return fitting_labels(regions[regions["level"] == level], window, MOST_LABELS)
 
 
 def names_in(
@@ -124,11 +124,11 @@ def names_in(
     rows = np.concatenate([rows[rows == item_row], rows[rows != item_row]])
     items = pd.DataFrame({"x": layout[rows, 0], "y": layout[rows, 1], "label": names[rows].astype(str)})
     everything = pd.concat([regions, items], ignore_index=True)
-    fitting = _fitting(everything, window, len(regions) + MOST_NAMES).index
+    fitting = fitting_labels(everything, window, len(regions) + MOST_NAMES).index
     return everything.loc[fitting[fitting >= len(regions) + (item_row in rows)]]
 
 
-def _fitting(labels: pd.DataFrame, window: Window, most: int) -> pd.DataFrame:
+def fitting_labels(labels: pd.DataFrame, window: Window, most: int) -> pd.DataFrame:
     """The first of these that lie in the window, none over another, none twice."""
     (left, right), (low, high) = window.x, window.y
     taken: dict[str, tuple[float, float, float]] = {}

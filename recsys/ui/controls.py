@@ -82,7 +82,7 @@ def item_picker(artifacts: ArtifactSet, index: NameIndex, key: str = "item") -> 
     """The row of the chosen item, from the address, else as last chosen in this session, else the most popular one."""
     item_was_chosen(key)  # this run shows it already
     row = _row_in_address(artifacts, index, key)
-    _search_box(index, artifacts, key)
+    search_box(index, artifacts, key, "Find an item", choose_item)
     return row
 
 
@@ -98,15 +98,17 @@ def item_was_chosen(key: str = "item") -> bool:
     return bool(st.session_state.pop(f"{key}_changed", False))
 
 
-def item_buttons(label: str, artifacts: ArtifactSet, rows: list[int], key: str) -> None:
-    """Items to go on with; a click makes one the chosen item. Nothing where there are none."""
+def item_buttons(
+    label: str, artifacts: ArtifactSet, rows: list[int], key: str, choose: Callable[[str], None] = choose_item
+) -> None:
+    """Items to go on with; a click chooses one, by its id. Nothing where there are none."""
     if not rows:
         return
 
     def go() -> None:
         row = st.session_state[key]
         if row is not None:
-            choose_item(str(artifacts.catalogue["item_id"].iloc[row]))
+            choose(str(artifacts.catalogue["item_id"].iloc[row]))
             st.session_state[key] = None
 
     st.pills(label, rows, format_func=_item_words(artifacts), key=key, on_change=go, wrap=True)
@@ -145,6 +147,11 @@ def go_to_neighbours(artifacts: ArtifactSet, rows: list[int], key: str) -> None:
         # The whole address at once: what is added to it later is one more step back.
         query = {"set": st.session_state.get("set_kept", ""), "item": item_id, "build": artifacts.fingerprint[:12]}
         st.switch_page("pages/neighbours.py", query_params=query)
+
+
+def file_button(label: str, data: Callable[[], bytes], file_name: str, mime: str) -> None:
+    """A file to take away, made when it is asked for: by then there is no session, so `data` must not ask for one."""
+    st.download_button(label, data, file_name=file_name, mime=mime, key=f"get_{file_name}", on_click="ignore")
 
 
 def as_text(text: str) -> str:
@@ -187,12 +194,13 @@ def _row_in_address(artifacts: ArtifactSet, index: NameIndex, key: str) -> int:
 
 
 @st.fragment
-def _search_box(index: NameIndex, artifacts: ArtifactSet, key: str) -> None:
+def search_box(index: NameIndex, artifacts: ArtifactSet, key: str, label: str, choose: Callable[[str], None]) -> None:
+    """A search over all names; `choose` is told the id of what a person picks, and says so as `choose_item` does."""
     # Typing reruns this box alone; a choice concerns the whole page.
     if item_was_chosen(key):
         st.rerun()
     query = st.text_input(
-        "Find an item",
+        label,
         key=f"{key}_search",
         type="search",
         live="200ms",
@@ -209,4 +217,4 @@ def _search_box(index: NameIndex, artifacts: ArtifactSet, key: str) -> None:
         label = f"Nothing is called “{words}”. Did you mean"
     if not rows:
         st.write(f"Nothing like “{words}” in this set.")
-    item_buttons(label, artifacts, rows, key=f"{key}_match")
+    item_buttons(label, artifacts, rows, key=f"{key}_match", choose=choose)

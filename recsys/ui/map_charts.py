@@ -71,7 +71,7 @@ def linked_maps_chart(
     brush = alt.selection_interval(name="brush", empty=False, value=drawn)
     maps = []
     for side, half in enumerate(halves):
-        x, y = _axis(alt.X, f"x_{side}", window.x), _axis(alt.Y, f"y_{side}", window.y)
+        x, y = axis_of(alt.X, f"x_{side}", window.x), axis_of(alt.Y, f"y_{side}", window.y)
         base = alt.Chart().transform_filter(f"isValid(datum.x_{side})").encode(x=x, y=y)
         column = f"{colour.name}_{side}"
         is_flag = points[column].dtype == bool
@@ -91,21 +91,20 @@ def linked_maps_chart(
         lit, asked = base.transform_filter(hover), base.transform_filter(alt.datum.item_row == query)
         own = MODEL_COLOURS[side]
         layers: list[Any] = [
-            *([_picture(half.density, window)] if half.density else []),
+            *([picture_layer(half.density, window)] if half.density else []),
             dots.add_params(hover, pick, brush),
             base.transform_filter(brush).mark_circle(size=34, color=MARKED, opacity=0.9, clip=True),
-            *_labels(half.names, window, dark, fontSize=11, dy=-9, opacity=0.8),
-            *_labels(half.regions, window, dark, fontSize=12, fontWeight=600),
+            *text_layers(half.names, window, dark, fontSize=11, dy=-9, opacity=0.8),
+            *text_layers(half.regions, window, dark, fontSize=12, fontWeight=600),
             alt.Chart(half.rays)
             .mark_rule(color=own, opacity=0.7, strokeWidth=1.5, clip=True)
-            .encode(x=_axis(alt.X, "x", window.x), y=_axis(alt.Y, "y", window.y), x2="x2", y2="y2"),
+            .encode(x=axis_of(alt.X, "x", window.x), y=axis_of(alt.Y, "y", window.y), x2="x2", y2="y2"),
             asked.mark_point(shape="cross", size=160, strokeWidth=3, color=own, clip=True),
             asked.mark_text(dy=-14, fontSize=13, fontWeight="bold", color=own, clip=True).encode(text="name:N"),
             lit.mark_point(size=220, strokeWidth=2.5, color=MARKED, clip=True),
             lit.mark_text(dy=-16, fontSize=13, color=MARKED, clip=True).encode(text="name:N"),
         ]
-        view = alt.ViewBackground(stroke=PLAIN, strokeOpacity=0.35)
-        maps.append(alt.layer(*layers).properties(width=SIDE, height=SIDE, title=half.title, view=view))
+        maps.append(alt.layer(*layers).properties(width=SIDE, height=SIDE, title=half.title))
     with warnings.catch_warnings():
         # One parameter for both maps is what links them; Altair says each time that it made one of two.
         warnings.filterwarnings("ignore", "Automatically deduplicated selection parameter")
@@ -135,24 +134,27 @@ def picture_of(
     return picture.getvalue()
 
 
-def _axis(channel: Any, field: str, ends: tuple[float, float]) -> Any:
+def axis_of(channel: Any, field: str, ends: tuple[float, float]) -> Any:
+    """x or y of a map: without an axis, from one end of the window to the other."""
     return channel(f"{field}:Q", axis=None, scale=alt.Scale(domain=list(ends), nice=False, zero=False))
 
 
-def _picture(address: str, window: Window) -> alt.Chart:
+def picture_layer(address: str, window: Window) -> alt.Chart:
+    """A picture that fills the window."""
     corners = pd.DataFrame(
         {"x": [window.x[0]], "x2": [window.x[1]], "y": [window.y[0]], "y2": [window.y[1]], "url": [address]}
     )
     picture: alt.Chart = (
         alt.Chart(corners)
         .mark_image(aspect=False)
-        .encode(x=_axis(alt.X, "x", window.x), x2="x2", y=_axis(alt.Y, "y", window.y), y2="y2", url="url:N")
+        .encode(x=axis_of(alt.X, "x", window.x), x2="x2", y=axis_of(alt.Y, "y", window.y), y2="y2", url="url:N")
     )
     return picture
 
 
-def _labels(labels: pd.DataFrame, window: Window, dark: bool, **style: Any) -> list[alt.Chart]:
-    text = alt.Chart(labels).encode(x=_axis(alt.X, "x", window.x), y=_axis(alt.Y, "y", window.y), text="label:N")
+def text_layers(labels: pd.DataFrame, window: Window, dark: bool, **style: Any) -> list[alt.Chart]:
+    """Text on a map, readable over points. labels : x, y, label. style : of the letters."""
+    text = alt.Chart(labels).encode(x=axis_of(alt.X, "x", window.x), y=axis_of(alt.Y, "y", window.y), text="label:N")
     # Paper around the letters, so that they can be read over the points.
     paper = {**style, "stroke": PAPER[dark], "strokeWidth": 3.5, "color": PAPER[dark], "opacity": 0.85}
     return [text.mark_text(clip=True, **paper), text.mark_text(clip=True, **{"color": INK[dark], **style})]

@@ -13,6 +13,7 @@ import streamlit as st
 from recsys.analysis.map_window import Rows
 from recsys.artifacts.store import ArtifactSet
 from recsys.interactions.spreadsheet import csv_bytes
+from recsys.ui.controls import file_button
 from recsys.ui.map_charts import picture_of
 from recsys.ui.map_view import METHODS, MapView
 
@@ -30,9 +31,9 @@ def download_maps(artifacts: ArtifactSet, view: MapView, chart: alt.HConcatChart
         return picture_of(chart, title, facts, form, dark)
 
     with st.popover("Download"):
-        _button("Both maps as shown (PNG)", lambda: picture("png"), f"maps-{build}.png", "image/png")
-        _button("Both maps as shown (SVG)", lambda: picture("svg"), f"maps-{build}.svg", "image/svg+xml")
-        _button(
+        file_button("Both maps as shown (PNG)", lambda: picture("png"), f"maps-{build}.png", "image/png")
+        file_button("Both maps as shown (SVG)", lambda: picture("svg"), f"maps-{build}.svg", "image/svg+xml")
+        file_button(
             "Places of all items (Parquet)",
             lambda: _parquet(places_table(artifacts, view.method)),
             f"{view.method}-{build}.parquet",
@@ -41,13 +42,13 @@ def download_maps(artifacts: ArtifactSet, view: MapView, chart: alt.HConcatChart
         shown = min(MOST_PROJECTED, artifacts.manifest.counts.items)
         st.caption(f"For the TensorFlow Embedding Projector: {shown:,} most popular items, vectors and names.")
         for model in artifacts.model_names[:2]:
-            _button(
+            file_button(
                 f"{artifacts.titles[model]}'s vectors (TSV)",
                 lambda model=model: projector_vectors(artifacts, model),
                 f"{model}-vectors-{build}.tsv",
                 "text/tab-separated-values",
             )
-        _button(
+        file_button(
             "Names and facts (TSV)", lambda: projector_metadata(artifacts), f"names-{build}.tsv",
             "text/tab-separated-values",
         )  # fmt: skip
@@ -62,7 +63,7 @@ def download_rectangle(artifacts: ArtifactSet, method: str, rows: Rows) -> None:
         tags = artifacts.catalogue["tags"].iloc[rows].map(lambda tags: "; ".join(tags))
         return csv_bytes(items.assign(tags=tags, build=build))
 
-    _button("Download them (CSV)", table, f"rectangle-{build}.csv", "text/csv")
+    file_button("Download them (CSV)", table, f"rectangle-{build}.csv", "text/csv")
 
 
 def places_table(artifacts: ArtifactSet, method: str) -> pd.DataFrame:
@@ -127,7 +128,3 @@ def _facts(artifacts: ArtifactSet, view: MapView) -> list[str]:
     if artifacts.manifest.source.simulated:
         facts.append("Simulated data: invented listeners, says nothing of real taste")
     return facts
-
-
-def _button(label: str, data: Any, file_name: str, mime: str) -> None:
-    st.download_button(label, data, file_name=file_name, mime=mime, key=f"get_{file_name}", on_click="ignore")

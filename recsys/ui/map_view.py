@@ -91,7 +91,7 @@ def map_view(
                 rays=_rays(place, item_row, rows_near),
                 regions=named,
                 names=names_in(place, names, window, item_row, named),
-                density=None if in_window == len(rows) else _density_picture(place, window),
+                density=None if in_window == len(rows) else density_picture(place, window),
             )
         )
     words = f"has the tag {tag}" if tag else COLOURS[colour]
@@ -181,7 +181,7 @@ def _rays(place: Layout, item_row: int, near: Rows) -> pd.DataFrame:
     return pd.DataFrame({"x": x, "y": y, "x2": place[near, 0], "y2": place[near, 1]}).dropna()
 
 
-def _density_picture(place: Layout, window: Window) -> str:
+def density_picture(place: Layout, window: Window) -> str:
     """Address of a picture of how many items stand where; it holds the picture itself."""
     counts = density(place, window)
     # The logarithm, because the densest places have hundreds of times as many as the rest.

@@ -21,7 +21,7 @@ function table(list, onChoose) {
     return section;
   }
   const grid = element("table");
-  grid.setAttribute("aria-label", `${list.title}: nearest items, best first`);
+  grid.setAttribute("aria-label", `${list.title}: ${list.nearest}, best first`);
   const head = grid.createTHead().insertRow();
   for (const column of list.columns) {
     const cell = element("th", column.key, column.label);
@@ -39,7 +39,7 @@ function table(list, onChoose) {
       if (column.key === "name") {
         const button = element("button", "", row.name);
         button.type = "button";
-        button.title = `${row.name}: see its neighbours`;
+        button.title = `${row.name}: ${list.click}`;
         button.onclick = () => onChoose(row.item_id);
         // Shown instead of the column where the page is narrow.
         cell.append(button, element("span", "where-below", row.where));

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -15,25 +17,53 @@ from recsys.ui.controls import choose_item
 
 HINTS = {
     "als": "who likes what",
+    "als_fold_in": "who likes what",
+    "als_mean": "who likes what",
     "word2vec": "what is played together",
+    "word2vec_mean": "what is played together",
     "baseline": "as this set was built",
     "whatif": "as asked",
 }
 # By list: how it is drawn, what a shared item is marked with, and one that the other list does not have.
 SIDES = {"baseline": "baseline", "whatif": "first"}
 MARKS = {"baseline": ("stays, {there} now", "left"), "whatif": ("was {there}", "entered")}
-COLUMNS = (
-    ("rank", "#", "Rank in this list"),
-    ("name", "name", "Click a name to see its neighbours"),
-    ("where", "in", "Whether the other model lists it too, and at which rank"),
-    ("similarity", "sim.", "Cosine of the two vectors, −1 to 1; not comparable between models"),
-    ("stability", "stable", "In how many refits with other seeds it is in the top n again"),
-    ("popularity", "pop.", "Percentile of its number of listeners in the catalogue"),
-)
 EXPLAINED = ("similarity", "stability", "popularity")
 MOST_DOTS = 5
 WITH_ITSELF = "With itself: one half of the refits against the other half."
 RBO_HELP = "Rank-biased overlap, p = 0.9: agreement that counts the top ranks most"
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the lists are of. click : what a click on a name does. nearest : what stands in them.
+    label, score : the column of numbers they are ordered by, and what those are. empty : said by a list without items,
+    {title} being its model and {name} what was asked about."""
+
+    click: str
+    nearest: str
+    label: str
+    score: str
+    empty: str
+
+    def columns(self) -> tuple[tuple[str, str, str], ...]:
+        """Key, heading and explanation of each column."""
+        return (
+            ("rank", "#", "Rank in this list"),
+            ("name", "name", f"Click a name to {self.click}"),
+            ("where", "in", "Whether the other model lists it too, and at which rank"),
+            ("similarity", self.label, self.score),
+            ("stability", "stable", "In how many refits with other seeds it is in the top n again"),
+            ("popularity", "pop.", "Percentile of its number of listeners in the catalogue"),
+        )
+
+
+NEIGHBOURS = Words(
+    click="see its neighbours",
+    nearest="nearest items",
+    label="sim.",
+    score="Cosine of the two vectors, −1 to 1; not comparable between models",
+    empty="{title} has no vector for {name}: it was never trained on it.",
+)
 
 
 def agreement_header(view: SideBySide) -> None:
@@ -76,22 +106,26 @@ def overlap_bars(view: SideBySide) -> list[dict[str, Any]]:
     ]
 
 
-def ranked_lists(view: SideBySide, key: str = "lists") -> None:
-    """Both lists side by side, shared items joined by lines; a click on a name makes it the chosen item."""
+def ranked_lists(
+    view: SideBySide, key: str = "lists", choose: Callable[[str], None] = choose_item, words: Words = NEIGHBOURS
+) -> None:
+    """Both lists side by side, shared items joined by lines; a click on a name chooses that item."""
 
     def go() -> None:
         chosen = st.session_state[key].get("chosen")
         if chosen:
-            choose_item(str(chosen))
+            choose(str(chosen))
 
-    _component()(data=lists_data(view), key=key, on_chosen_change=go)
+    _component()(data=lists_data(view, words), key=key, on_chosen_change=go)
     explained = "".join(
-        f"<b>{escape(label)}</b> {escape(words)}. " for key, label, words in COLUMNS if key in EXPLAINED
+        f"<b>{escape(label)}</b> {escape(meaning)}. "
+        for column, label, meaning in words.columns()
+        if column in EXPLAINED
     )
     st.html(f'<p class="legend">{explained}<b>RBO</b> {escape(RBO_HELP)}.</p>')
 
 
-def lists_data(view: SideBySide) -> dict[str, Any]:
+def lists_data(view: SideBySide, words: Words = NEIGHBOURS) -> dict[str, Any]:
     """Both lists in the words that are shown, and which ranks of the two hold the same item."""
     left = next(iter(view.lists.values()))
     return {
@@ -100,7 +134,7 @@ def lists_data(view: SideBySide) -> dict[str, Any]:
         "pairs": [
             [int(row["rank"]), int(row["rank"] - row["move"])] for row in left.to_dict("records") if row["shared"]
         ],
-        "lists": [_one_list(view, model, table) for model, table in view.lists.items()],
+        "lists": [_one_list(view, model, table, words) for model, table in view.lists.items()],
     }
 
 
@@ -119,16 +153,18 @@ def _component() -> Any:
     )
 
 
-def _one_list(view: SideBySide, model: str, table: pd.DataFrame) -> dict[str, Any]:
+def _one_list(view: SideBySide, model: str, table: pd.DataFrame, words: Words) -> dict[str, Any]:
     in_both, in_one = MARKS.get(model, ("both, {there} there", "only {title}"))
     return {
         "side": _side(view, model),
         "title": view.titles[model],
         "hint": HINTS.get(model, ""),
-        "empty": f"{view.titles[model]} has no vector for {view.name}: it was never trained on it."
+        "click": words.click,
+        "nearest": words.nearest,
+        "empty": words.empty.format(title=view.titles[model], name=view.name)
         if view.popularity == EVERY_POPULARITY
         else f"None of the neighbours that are stored for {view.titles[model]} has this popularity.",
-        "columns": [{"key": key, "label": label, "help": words} for key, label, words in COLUMNS],
+        "columns": [{"key": key, "label": label, "help": meaning} for key, label, meaning in words.columns()],
         "rows": [
             {
                 "item_id": row["item_id"],

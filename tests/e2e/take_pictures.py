@@ -8,17 +8,23 @@ from tests.e2e.conftest import settled
 from tests.e2e.find_chromium import ARGUMENTS, find_chromium
 from tests.e2e.server import ROOT, running_app
 
-PAGES = {"neighbours": "neighbours?item=s000000", "whatif": "whatif?item=s000000&k1=100&b=0.8"}
+# By name: the address, and what is there when the page is drawn.
+PAGES = {
+    "neighbours": ("neighbours?item=s000000", "td.name button"),
+    "whatif": ("whatif?item=s000000&k1=100&b=0.8", "td.name button"),
+    "maps": ("maps?item=s000000", ".st-key-maps_box canvas"),
+    "listener": ("listener?listener=7", "td.name button"),
+}
 
 
 def main() -> None:
     with running_app(ROOT / "artifacts") as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-        for name, path in PAGES.items():
+        for name, (path, drawn) in PAGES.items():
             page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
             page.goto(f"{address}/{path}")
-            page.locator("td.name button").first.wait_for()
-            settled(page).wait_for_timeout(500)
+            page.locator(drawn).first.wait_for()
+            settled(page).wait_for_timeout(1500)
             page.screenshot(path=ROOT / "docs" / "pictures" / f"{name}.png")
         browser.close()
 

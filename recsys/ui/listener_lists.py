@@ -1,0 +1,182 @@
+"""What both models would give a listener, side by side: another order and its price, what drove an item, files."""
+
+from __future__ import annotations
+
+from html import escape
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from recsys.analysis.side_by_side import MEANINGS, headline
+from recsys.artifacts.store import ArtifactSet
+from recsys.listener.export import as_m3u8, as_xspf, entries, lists_csv
+from recsys.listener.recommend import Recommended, Recommender, Way, compare, strongest
+from recsys.listener.rerank import Wish
+from recsys.ui.charts import CANVAS, MODEL_COLOURS
+from recsys.ui.controls import as_text, file_button, list_length
+from recsys.ui.listener_profile import Asked
+from recsys.ui.ranked_lists import Words, ranked_lists, verdict_strip
+
+FOLD_IN, MEAN = "folding the listener in", "the mean of their items"
+ASKED_BY: dict[str, Way] = {FOLD_IN: "als_fold_in", MEAN: "als_mean"}
+MOST_REASONS = 8
+SCORES = {
+    "als_fold_in": "Of ALS the preference it predicts, about 0 to 1; of Word2vec the cosine with the mean of the "
+    "listener's vectors. Not comparable between models",
+    "als_mean": "Cosine with the mean of the listener's vectors; not comparable between models",
+}
+
+
+def recommended_lists(artifacts: ArtifactSet, models: Recommender, asked: Asked) -> list[Recommended]:
+    """Both models' lists, in the way and order that a person chooses: ALS's first."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        with st.container(width=260):
+            n = list_length(artifacts)
+        way = st.selectbox(
+            "ALS is asked by", list(ASKED_BY), key="als_by", bind="query-params", width=230,
+            help="Folding in solves the listener's own factors from their weighted plays, as if the model had been "
+            "trained on them. The mean is what Word2vec is asked by. They differ.",
+        )  # fmt: skip
+        keep = st.checkbox("Keep what they know", key="keep", bind="query-params")
+    with st.container(horizontal=True, gap="large"):
+        pull = st.slider(
+            "Tail to head", -1.0, 1.0, 0.0, 0.1, key="pull", bind="query-params", width=260,
+            help="Left: rather little-known items. Right: rather well-known ones. 0: as the model has it.",
+        )  # fmt: skip
+        diversity = st.slider(
+            "Diversity", 0.0, 1.0, 0.0, 0.1, key="diversity", bind="query-params", width=260,
+            help="Each place goes to an item that is unlike those above it (maximal marginal relevance).",
+        )  # fmt: skip
+    ways: tuple[Way, Way] = (ASKED_BY[way], "word2vec_mean")
+    wish = Wish(popularity=pull, diversity=diversity)
+    return [models.recommend(asked.profile, each, n=n, keep_known=keep, wish=wish) for each in ways]
+
+
+def lists_panel(artifacts: ArtifactSet, asked: Asked, lists: list[Recommended]) -> None:
+    """Both lists with the verdict above; what drove one item; what another order costs; the lists as files."""
+    first, second = lists
+    view = compare(artifacts, first, second)
+    words = headline(view)
+    st.header(f"{as_text(asked.name)}: what each model would play next", anchor=False)
+    verdict_strip(view, words, MEANINGS[view.verdict])
+    ranked_lists(
+        view,
+        key="listener_lists",
+        choose=_explain,
+        words=Words(
+            click="see what drove it",
+            nearest="recommended items",
+            label="score",
+            score=SCORES[first.way],
+            empty="{title} knows none of these items.",
+        ),
+    )
+    if any(each.price.before != each.price.after for each in lists):
+        st.html(_price_table(lists))
+    _why_panel(artifacts, lists)
+    _downloads(artifacts, asked, lists)
+
+
+def _explain(item_id: str) -> None:
+    st.query_params["why"] = item_id
+
+
+def _why_panel(artifacts: ArtifactSet, lists: list[Recommended]) -> None:
+    """Which of the listener's items speak for and against one recommendation, by each model that gives it."""
+    offered = pd.concat([each.table for each in lists]).drop_duplicates("item_id")
+    if offered.empty:
+        return
+    known = dict(zip(offered["item_id"], offered["name"], strict=True))
+    linked = st.query_params.get("why")
+    in_both = [item for item in known if all((each.table["item_id"] == item).any() for each in lists)]
+    st.session_state["why"] = linked if linked in known else [*in_both, *known][0]
+    item_id = st.selectbox(
+        "What drove this recommendation?", list(known), format_func=lambda each: as_text(str(known[each])), key="why",
+        on_change=lambda: _explain(st.session_state["why"]), width=420,
+    )  # fmt: skip
+    for column, (side, each) in zip(st.columns(2, gap="large"), enumerate(lists), strict=True):
+        at = each.table.index[each.table["item_id"] == item_id]
+        with column:
+            if len(at):
+                _reasons(artifacts, each, int(at[0]), side)
+            else:
+                st.write(f"{each.title} does not list it.")
+    if st.button(f"See what is similar to {as_text(str(known[item_id]))}", key="why_to_lists"):
+        query = {"set": st.session_state.get("set_kept", ""), "item": item_id, "build": artifacts.fingerprint[:12]}
+        st.switch_page("pages/neighbours.py", query_params=query)
+
+
+def _reasons(artifacts: ArtifactSet, each: Recommended, at: int, side: int) -> None:
+    parts = each.contributions[at]
+    names = artifacts.catalogue["name"]
+    score = float(each.table["score"].iloc[at])
+    heaviest = strongest(parts, MOST_REASONS)
+    rows = [{"item": str(names.iloc[each.profile.rows[one]]), "adds": float(parts[one])} for one in heaviest]
+    rest = len(parts) - len(heaviest)
+    if rest > 0:
+        rows.append({"item": f"{rest:,} more items", "adds": float(parts.sum() - parts[heaviest].sum())})
+    best = rows[0]
+    does = f"adds {best['adds']:.2f}" if best["adds"] >= 0 else f"takes {-best['adds']:.2f} away"
+    words = f"{each.title}: of {score:.2f}, {best['item']} {does}"
+    st.subheader(as_text(words), anchor=False)
+    st.altair_chart(reasons_chart(pd.DataFrame(rows), MODEL_COLOURS[side]), key=f"reasons_{side}", alt=words)
+
+
+def reasons_chart(reasons: pd.DataFrame, colour: str) -> alt.Chart:
+    """What each of a listener's items adds to a score, in the order given. reasons : item, adds; both in one row."""
+    chart: alt.Chart = (
+        alt.Chart(reasons.assign(place=range(len(reasons))))
+        .mark_bar(color=colour, height=14)
+        .encode(
+            y=alt.Y("item:N", sort=alt.EncodingSortField("place"), title=None, axis=alt.Axis(labelLimit=180)),
+            x=alt.X("adds:Q", title="adds to the score"),
+            tooltip=[alt.Tooltip("item:N"), alt.Tooltip("adds:Q", format="+.3f")],
+        )
+        .properties(height=alt.Step(24), usermeta=CANVAS)
+    )
+    return chart
+
+
+def _price_table(lists: list[Recommended]) -> str:
+    """What the order that was asked for costs in score, and what it buys."""
+    heads = "".join(f'<th scope="col" colspan="2">{escape(each.title)}</th>' for each in lists)
+    halves = '<th scope="col">as it was</th><th scope="col">as asked</th>' * len(lists)
+    rows = (
+        ("mean score", "score", "{:.3f}"),
+        ("mean percentile of popularity", "popularity", "{:.0f}"),
+        ("sameness (mean cosine of two of the list)", "sameness", "{:.2f}"),
+    )
+    body = "".join(
+        f'<tr><th scope="row">{label}</th>'
+        + "".join(
+            f"<td>{form.format(getattr(when, field))}</td>"
+            for each in lists
+            for when in (each.price.before, each.price.after)
+        )
+        + "</tr>"
+        for label, field, form in rows
+    )
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="What this order costs">'
+        f'<table class="trust hubs"><caption>What this order costs, and buys</caption><thead>'
+        f"<tr><td></td>{heads}</tr><tr><td></td>{halves}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _downloads(artifacts: ArtifactSet, asked: Asked, lists: list[Recommended]) -> None:
+    build = artifacts.fingerprint[:12]
+    with st.popover("Download"):
+        file_button("Both lists (CSV)", lambda: lists_csv(artifacts, lists), f"recommended-{build}.csv", "text/csv")
+        for each in lists:
+            playlist = entries(artifacts, each.table["item_row"].tolist())
+            name, words = f"{each.way}-{build}", f"{each.title} for {asked.name.lower()}"
+            file_button(
+                f"{each.title} (M3U8)", lambda listed=playlist: as_m3u8(listed), f"{name}.m3u8", "audio/x-mpegurl"
+            )
+            file_button(
+                f"{each.title} (XSPF)",
+                lambda listed=playlist, words=words: as_xspf(listed, words),
+                f"{name}.xspf",
+                "application/xspf+xml",
+            )
