@@ -356,6 +356,16 @@ def test_a_scenario_is_not_mapped_unasked_where_that_may_take_long(mapped_set: P
     assert ArtifactSet.open(path).maps == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak of a while")
+def test_the_peak_is_of_what_was_held_meanwhile() -> None:
+    np.ones(40_000_000)  # 320 MB, held before
+    with maps._peak_megabytes() as without:
+        pass
+    with maps._peak_megabytes() as of_more:
+        np.ones(40_000_000)
+    assert of_more[0] - without[0] == pytest.approx(320, abs=20)
+
+
 def test_what_a_layout_took_is_no_part_of_a_builds_identity(mapped_once: ArtifactSet) -> None:
     manifest = mapped_once.manifest
     assert manifest.maps is not None
