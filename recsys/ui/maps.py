@@ -111,7 +111,13 @@ def _key_and_rectangle(
 
 
 def _window(artifacts: ArtifactSet, method: str, item_row: int, whole: Window) -> Window:
-    """The window in the address; all of the maps where there is none. It follows the item that is asked about."""
+    """The window in the address; all of the maps where there is none. It follows the item that is asked about, and ends
+    with the maps that it is a part of."""
+    asked = (artifacts.fingerprint, method, item_row)
+    before = st.session_state.get("map_asked", asked)
+    st.session_state["map_asked"] = asked
+    if before[:2] != asked[:2]:
+        st.query_params.pop(WINDOW, None)
     text = st.query_params.get(WINDOW)
     if not text:
         return whole
@@ -120,11 +126,9 @@ def _window(artifacts: ArtifactSet, method: str, item_row: int, whole: Window) -
         st.warning(f"The link asks for the window “{as_text(text[:60])}”, which is no part of these maps; you see all.")
         st.query_params.pop(WINDOW)
         return whole
-    asked = (method, item_row)
-    moved = st.session_state.setdefault("map_asked", asked) != asked
-    st.session_state["map_asked"] = asked
     places = _places(artifacts, method, item_row)
-    if moved and not window.holds(places).any() and (there := around(places, whole, window.side / whole.side)):
+    outside = before != asked and not window.holds(places).any()
+    if outside and (there := around(places, whole, window.side / whole.side)):
         window = there
         st.query_params[WINDOW] = _as_words(window)
     return window

@@ -26,7 +26,7 @@ QUALITY = {"faithfulness": 0.5, "trustworthiness": 0.9, "continuity": 0.8}
 
 @pytest.fixture
 def mapped(small_set: Path) -> ArtifactSet:
-    """The small set with a map of each model; Word2vec lacks the last item."""
+    """The small set with maps of each model, t-SNE's far from UMAP's; Word2vec lacks the last item."""
     base = ArtifactSet.open(small_set)
     n_items = base.manifest.counts.items
     rng = np.random.default_rng(0)
@@ -38,15 +38,17 @@ def mapped(small_set: Path) -> ArtifactSet:
             if model == "word2vec":
                 layout[-1] = np.nan
                 writer.array("word2vec/maps/umap.shift", np.arange(n_items, dtype=np.float32))
-            writer.array(f"{model}/maps/umap", layout)
-            writer.table(f"{model}/maps/umap.regions", REGIONS)
-            writer.array(f"{model}/maps/umap.faithfulness", rng.random(n_items).astype(np.float32))
-            entries[f"{model}/umap"] = MapEntry(
-                **QUALITY, model=model, method="umap", params={}, seed=0, n=15,
-                random=MapQuality(faithfulness=0.01, trustworthiness=0.5, continuity=0.5),
-                pca=MapQuality(faithfulness=0.2, trustworthiness=0.7, continuity=0.7),
-                reference=None, shift_from="als/umap" if model == "word2vec" else None, median_shift=None,
-            )  # fmt: skip
+            held = rng.random(n_items).astype(np.float32)
+            for method, place in (("umap", layout), ("tsne", layout + 100)):
+                writer.array(f"{model}/maps/{method}", place)
+                writer.table(f"{model}/maps/{method}.regions", REGIONS)
+                writer.array(f"{model}/maps/{method}.faithfulness", held)
+                entries[f"{model}/{method}"] = MapEntry(
+                    **QUALITY, model=model, method=method, params={}, seed=0, n=15,
+                    random=MapQuality(faithfulness=0.01, trustworthiness=0.5, continuity=0.5),
+                    pca=MapQuality(faithfulness=0.2, trustworthiness=0.7, continuity=0.7),
+                    reference=None, shift_from="als/umap" if model == "word2vec" else None, median_shift=None,
+                )  # fmt: skip
         folder = writer.publish(base.manifest.model_copy(update={"maps": entries, "files": writer.files}))
     return ArtifactSet.open(small_set / folder)
 
@@ -214,6 +216,16 @@ def test_a_window_that_is_none_is_said_and_left_out(page: Callable[..., AppTest]
     at = page(window=window)
     assert "is no part of these maps" in texts(at)
     assert window_of(at) == window_of(page())
+
+
+def test_a_window_ends_with_the_maps_it_is_a_part_of(page: Callable[..., AppTest]) -> None:
+    at = page()
+    at.button(key="zoom_in").click().run()
+    at.radio(key="method").set_value("tsne").run()
+    assert not at.exception
+    assert "window" not in at.query_params
+    assert "is no part of these maps" not in texts(at)
+    assert at.button(key="zoom_out").disabled
 
 
 def test_of_many_items_the_density_is_drawn_and_more_come_with_zoom(
