@@ -71,6 +71,6 @@ $(VENV)/run: $(BIN)/python requirements.txt constraints.txt
 	$(PIP) install -q -r requirements.txt -c constraints.txt
 	@touch $@
 
-$(VENV)/dev: $(VENV)/run requirements-dev.txt
+$(VENV)/dev: $(VENV)/run requirements-dev.txt requirements-postgres.txt
 	$(PIP) install -q -r requirements-dev.txt -c constraints.txt
 	@touch $@

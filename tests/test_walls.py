@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -163,7 +164,7 @@ def test_a_report_is_made_without_streamlit() -> None:
     assert done.stdout.split() == ["True", "False"], done.stderr[-2000:]
 
 
-def test_opening_pages_imports_nothing_heavy() -> None:
+def test_opening_pages_imports_nothing_heavy(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
@@ -177,8 +178,9 @@ for page in sorted(Path("pages").glob("*.py")):
 print(",".join(sorted({name.split(".")[0] for name in sys.modules})))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "RECSYS_VOTES": f"sqlite:///{tmp_path / 'votes.sqlite'}"},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     loaded = set(done.stdout.strip().splitlines()[-1].split(","))
     assert "recsys" in loaded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 
 import altair as alt
@@ -112,15 +113,19 @@ def _reasons(artifacts: ArtifactSet, each: Recommended, at: int, side: int) -> N
     names = artifacts.catalogue["name"]
     score = float(each.table["score"].iloc[at])
     heaviest = strongest(parts, MOST_REASONS)
-    rows = [{"item": str(names.iloc[each.profile.rows[one]]), "adds": float(parts[one])} for one in heaviest]
+    rows = [(str(names.iloc[each.profile.rows[one]]), float(parts[one])) for one in heaviest]
     rest = len(parts) - len(heaviest)
     if rest > 0:
-        rows.append({"item": f"{rest:,} more items", "adds": float(parts.sum() - parts[heaviest].sum())})
-    best = rows[0]
-    does = f"adds {best['adds']:.2f}" if best["adds"] >= 0 else f"takes {-best['adds']:.2f} away"
-    words = f"{each.title}: of {score:.2f}, {best['item']} {does}"
+        rows.append((f"{rest:,} more items", float(parts.sum() - parts[heaviest].sum())))
+    best, adds = rows[0]
+    does = f"adds {adds:.2f}" if adds >= 0 else f"takes {-adds:.2f} away"
+    words = f"{each.title}: of {score:.2f}, {best} {does}"
     st.subheader(as_text(words), anchor=False)
-    st.altair_chart(reasons_chart(pd.DataFrame(rows), MODEL_COLOURS[side]), key=f"reasons_{side}", alt=words)
+    st.altair_chart(
+        reasons_chart(pd.DataFrame(rows, columns=["item", "adds"]), MODEL_COLOURS[side]),
+        key=f"reasons_{side}",
+        alt=words,
+    )
 
 
 def reasons_chart(reasons: pd.DataFrame, colour: str) -> alt.Chart:
@@ -171,12 +176,7 @@ def _downloads(artifacts: ArtifactSet, asked: Asked, lists: list[Recommended]) -
         for each in lists:
             playlist = entries(artifacts, each.table["item_row"].tolist())
             name, words = f"{each.way}-{build}", f"{each.title} for {asked.name.lower()}"
+            file_button(f"{each.title} (M3U8)", partial(as_m3u8, playlist), f"{name}.m3u8", "audio/x-mpegurl")
             file_button(
-                f"{each.title} (M3U8)", lambda listed=playlist: as_m3u8(listed), f"{name}.m3u8", "audio/x-mpegurl"
-            )
-            file_button(
-                f"{each.title} (XSPF)",
-                lambda listed=playlist, words=words: as_xspf(listed, words),
-                f"{name}.xspf",
-                "application/xspf+xml",
+                f"{each.title} (XSPF)", partial(as_xspf, playlist, words), f"{name}.xspf", "application/xspf+xml"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from typing import Any, Literal
 
 import altair as alt
@@ -44,7 +45,7 @@ def download_maps(artifacts: ArtifactSet, view: MapView, chart: alt.HConcatChart
         for model in artifacts.model_names[:2]:
             file_button(
                 f"{artifacts.titles[model]}'s vectors (TSV)",
-                lambda model=model: projector_vectors(artifacts, model),
+                partial(projector_vectors, artifacts, model),
                 f"{model}-vectors-{build}.tsv",
                 "text/tab-separated-values",
             )

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ def running_app(root: Path | None = None, seconds: float = 60) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, **({"RECSYS_ARTIFACTS": str(root)} if root else {})}
+    votes = tempfile.TemporaryDirectory()
+    # Not beside the sets: those may be the committed ones.
+    environment.setdefault("RECSYS_VOTES", f"sqlite:///{votes.name}/votes.sqlite")
     process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.port", str(port)],
         cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -41,3 +45,4 @@ def running_app(root: Path | None = None, seconds: float = 60) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(20)
+        votes.cleanup()
