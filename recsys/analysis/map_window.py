@@ -137,8 +137,12 @@ def fitting_labels(labels: pd.DataFrame, window: Window, most: int) -> pd.DataFr
         half = LETTER * len(label) / 2
         across, up = (x - left) / (right - left), (y - low) / (high - low)
         has_room = half <= across <= 1 - half and LINE <= up <= 1 - LINE
-        if has_room and label not in taken and all(
-            abs(across - other) > half + wide or abs(up - height) > LINE for other, height, wide in taken.values()
+        if (
+            has_room
+            and label not in taken
+            and all(
+                abs(across - other) > half + wide or abs(up - height) > LINE for other, height, wide in taken.values()
+            )
         ):
             taken[label] = (across, up, half)
             kept.append(index)

@@ -63,10 +63,21 @@ def maps_view(artifacts: ArtifactSet, item_row: int, n: int, method: str, colour
     whole = frame(layouts(artifacts, method))
     window = _window(artifacts, method, item_row, whole)
     _ways_to_go(artifacts, method, item_row, window, whole)
-    view = map_view(artifacts, method, colour, tag, item_row, n, window, whole)
+    picture = (artifacts.fingerprint, method, window, colour, tag, item_row, n)
+    key, rectangle = _key_and_rectangle(picture)
+    maps = st.container()
+    # Before the maps, though it stands below them: to convert a chart takes longer than to list a rectangle.
+    _brushed(artifacts, method, whole)
+    with maps:
+        view = map_view(artifacts, method, colour, tag, item_row, n, window, whole)
+        _maps(artifacts, view, item_row, n, key, rectangle)
+
+
+def _maps(
+    artifacts: ArtifactSet, view: MapView, item_row: int, n: int, key: str, rectangle: dict[str, list[float]] | None
+) -> None:
     dark = st.context.theme.type == "dark"
-    key, rectangle = _key_and_rectangle(artifacts, view, item_row, n)
-    chart = linked_maps_chart(view.points, view.halves, view.colour, item_row, window, rectangle, dark)
+    chart = linked_maps_chart(view.points, view.halves, view.colour, item_row, view.window, rectangle, dark)
 
     def go() -> None:
         selection = st.session_state[key]["selection"]
@@ -88,20 +99,18 @@ def maps_view(artifacts: ArtifactSet, item_row: int, n: int, method: str, colour
             f"points. Zoom in to see more of them."
         )
     download_maps(artifacts, view, chart, item_row, dark)
-    _brushed(artifacts, method, whole)
 
 
-def _key_and_rectangle(
-    artifacts: ArtifactSet, view: MapView, item_row: int, n: int
-) -> tuple[str, dict[str, list[float]] | None]:
+def _key_and_rectangle(picture: tuple[Any, ...]) -> tuple[str, dict[str, list[float]] | None]:
     """A key of its own for each picture, because a browser keeps what was selected in the one before; and the rectangle
-    that is part of it from the start: one that was drawn on the picture before, of the same window."""
-    place = (artifacts.fingerprint, view.method, view.window)
-    picture = (*place, view.colour, item_row, n)
+    that is part of it from the start: one that was drawn on the picture before, of the same window.
+
+    picture : what it is of; first the set, the method and the window.
+    """
     before: tuple[Any, ...] = st.session_state.get("map_picture", ((None,) * len(picture), None, ""))
     if before[0] == picture:
         return before[2], before[1]
-    kept = st.session_state.get(RECTANGLE) if before[0][: len(place)] == place else None
+    kept = st.session_state.get(RECTANGLE) if before[0][:3] == picture[:3] else None
     # A chart can begin with a rectangle on its first map only.
     st.session_state[RECTANGLE] = kept = kept if kept and "x_0" in kept else None
     start = {"x": kept["x_0"], "y": kept["y_0"]} if kept else None
