@@ -15,6 +15,7 @@ page = st.navigation(
         st.Page("pages/whatif.py", title="BM25 what-if", url_path="whatif"),
         st.Page("pages/maps.py", title="Maps", url_path="maps"),
         st.Page("pages/listener.py", title="Listener", url_path="listener"),
+        st.Page("pages/evaluation.py", title="Evaluation", url_path="evaluation"),
         st.Page("pages/blind_test.py", title="Blind test", url_path="blind_test"),
     ],
     position="top",

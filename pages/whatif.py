@@ -5,9 +5,10 @@ import streamlit as st
 from recsys.ui.bm25_controls import bm25_setting
 from recsys.ui.controls import as_text, item_picker, list_length
 from recsys.ui.loading import artifacts_or_stop, name_index
-from recsys.ui.measured_grid import best_measured, grid_panel, measured_line
+from recsys.ui.measured_grid import grid_panel, measured_line
 from recsys.ui.scenarios import scenario_panel
 from recsys.ui.whatif import answer, answer_panel, whatif_engine, why_panel
+from recsys.ui.whatif_charts import best_measured
 
 artifacts = artifacts_or_stop()
 engine = whatif_engine(artifacts, artifacts.fingerprint)

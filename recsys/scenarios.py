@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from recsys.artifacts.manifest import Evaluation, Manifest, Scenario
-from recsys.artifacts.store import BETWEEN, ArtifactSet, ArtifactWriter, artifact_sets
+from recsys.artifacts.store import BETWEEN, EVALUATION, ArtifactSet, ArtifactWriter, artifact_sets
 from recsys.config import BuildConfig
 from recsys.errors import ArtifactError, ParameterError
 from recsys.maps import map_like_base
@@ -128,9 +128,10 @@ def keep_scenario(
     params = {**manifest.models["als"].params, "k1": k1, "b": b}
     config = BuildConfig.model_validate({**manifest.config, "als": {**manifest.config["als"], "k1": k1, "b": b}})
     with ArtifactWriter(out) as writer:
-        # Maps of both models belong together, and a map of this ALS is another one.
-        stale = ("agreement.parquet", "tuning.parquet")
-        writer.adopt(base, but=lambda file: file.startswith("als/") or "/maps/" in file or file in stale)
+        # Maps of both models belong together, and a map of this ALS is another one; so is what was found of the old.
+        stale = ("agreement.parquet", "tuning.parquet", f"{EVALUATION}.json")
+        of_this_als = ("als/", f"{EVALUATION}/")
+        writer.adopt(base, but=lambda file: file.startswith(of_this_als) or "/maps/" in file or file in stale)
         vectors = ItemVectors.consensus([fit.item_factors for fit in fits])
         keep_als_factors(writer, fits)
         models = {

@@ -12,6 +12,8 @@ from recsys import scenarios
 from recsys.analysis.compare import overlaps_at_n
 from recsys.artifacts.store import ArtifactSet, verify
 from recsys.errors import ArtifactError, ParameterError
+from recsys.evaluation.kept import evaluate_set
+from recsys.evaluation.settings import EvaluationSettings
 from recsys.models.als import AlsFit
 from recsys.models.vectors import ItemVectors
 from recsys.scenarios import delete_scenario, keep_scenario, scenarios_of
@@ -58,6 +60,15 @@ def test_what_k1_and_b_do_not_touch_is_shared_on_disk(small_set: Path, fits: lis
     base, kept = ArtifactSet.open(small_set), ArtifactSet.open(keep(small_set, fits))
     for file in ("items.parquet", "user_items.data.npy", "word2vec/vectors.npy"):
         assert os.path.samefile(base.folder / file, kept.folder / file)
+
+
+def test_an_evaluation_of_the_base_is_left_with_the_base(small_set: Path, fits: list[AlsFit]) -> None:
+    quick = EvaluationSettings(listeners=20, replicates=1)
+    base = evaluate_set(small_set, quick, {"als": {"iterations": 1}, "word2vec": {"epochs": 1}})
+    assert list(base.evaluation) == ["holdout"]
+    kept = ArtifactSet.open(keep(small_set, fits))
+    assert kept.evaluation == {}
+    assert [file for file in kept.manifest.files if "evaluation" in file] == []
 
 
 def test_where_links_cannot_be_made_files_are_copied(

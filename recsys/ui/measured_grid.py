@@ -11,7 +11,7 @@ import streamlit as st
 
 from recsys.artifacts.store import ArtifactSet
 from recsys.ui.bm25_controls import Setting, choose_setting
-from recsys.ui.whatif_charts import grid_chart
+from recsys.ui.whatif_charts import grid_chart, grid_sentence
 from recsys.whatif.engine import setting
 from recsys.whatif.trust import TUTORIAL
 
@@ -23,14 +23,6 @@ METRICS = {
     "coverage": "share of the catalogue recommended",
     "popularity": "mean percentile of popularity",
 }
-
-
-def best_measured(grid: pd.DataFrame | None) -> Setting | None:
-    """K1 and B of the best setting of a measured grid."""
-    if grid is None or not grid["ndcg"].notna().any():
-        return None
-    best = int(np.nanargmax(grid["ndcg"]))
-    return float(grid["k1"].iloc[best]), float(grid["b"].iloc[best])
 
 
 def measured_line(artifacts: ArtifactSet, grid: pd.DataFrame | None, asked: Setting, baseline: Setting) -> None:
@@ -75,7 +67,7 @@ def grid_panel(artifacts: ArtifactSet, grid: pd.DataFrame | None, k1: float, b: 
         return
     known = [metric for metric in METRICS if metric in grid and grid[metric].notna().any()]
     words = {metric: METRICS[metric].format(n=how.n) for metric in known}
-    st.subheader(_grid_words(grid, how.n), anchor=False)
+    st.subheader(grid_sentence(grid, how.n), anchor=False)
     chosen = st.selectbox("Measured", known, format_func=words.__getitem__, key="metric", width=320)
 
     def go() -> None:
@@ -84,7 +76,7 @@ def grid_panel(artifacts: ArtifactSet, grid: pd.DataFrame | None, k1: float, b: 
             choose_setting(float(cells[0]["k1"]), float(cells[0]["b"]))
 
     chart = grid_chart(grid, chosen, words[chosen], (k1, b), TUTORIAL)
-    st.altair_chart(chart, key="grid", on_select=go, selection_mode=["cell"], alt=_grid_words(grid, how.n))
+    st.altair_chart(chart, key="grid", on_select=go, selection_mode=["cell"], alt=grid_sentence(grid, how.n))
     on_grid = bool(((grid["k1"] == k1) & (grid["b"] == b)).any())
     you = "● you, " if on_grid else f"{setting(k1, b)} was not measured. "
     outline = " Outlined: not worse than the best beyond noise." if chosen == "ndcg" else ""
@@ -95,24 +87,3 @@ def grid_panel(artifacts: ArtifactSet, grid: pd.DataFrame | None, k1: float, b: 
     )
     with st.expander("The grid as a table"):
         st.dataframe(grid[["k1", "b", *known, "best_region"]], hide_index=True, key="grid_table")
-
-
-def _grid_words(grid: pd.DataFrame, n: int) -> str:
-    best = best_measured(grid)
-    if best is None:
-        return "No setting of the grid could be measured"
-    among = grid[grid["best_region"]]
-    row = grid.iloc[int(np.nanargmax(grid["ndcg"]))]
-    half = (row["ndcg_high"] - row["ndcg_low"]) / 2
-    words = f"{setting(*best)} recommends best: nDCG@{n} {row['ndcg']:.3f} ± {half:.3f}"
-    if len(among) > 1:
-        widest = among.iloc[int(np.nanargmax(among["coverage"]))]
-        words += f"; {len(among) - 1} other settings cannot be told from it"
-        if widest["coverage"] - row["coverage"] > 0.01:
-            other = setting(float(widest["k1"]), float(widest["b"]))
-            covered = f"{widest['coverage']:.0%} of the catalogue instead of {row['coverage']:.0%}"
-            words += f", and {other} among them recommends {covered}"
-    tutorial = grid[(grid["k1"] == TUTORIAL[0]) & (grid["b"] == TUTORIAL[1])]
-    return words + (
-        f". The tutorial's {setting(*TUTORIAL)} has {tutorial['ndcg'].iloc[0]:.3f}" if len(tutorial) else ""
-    )

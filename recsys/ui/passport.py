@@ -2,62 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from html import escape
 
 import streamlit as st
 
 from recsys.analysis.hubness import Hubness
-from recsys.artifacts.manifest import Manifest, ModelEntry
+from recsys.artifacts.manifest import Manifest
 from recsys.artifacts.store import ArtifactSet
+from recsys.report.facts import passport_facts, trust_rows
 from recsys.ui.controls import as_text
 
 
 def passport(artifacts: ArtifactSet) -> None:
     """Source, size and identity of the set, in a few lines."""
-    manifest = artifacts.manifest
-    counts, source = manifest.counts, manifest.source
-    order = (
-        "queues in the order they were played" if counts.queues_ordered else "sets without order (no times in the data)"
-    )
-    facts = {
-        "Source": f"{source.title} · reader {source.reader}",
-        "Trained on": f"{counts.listeners:,} listeners · {counts.items:,} items · {counts.plays:,.0f} plays · "
-        f"{counts.queues:,} {order}",
-        "Left out": ", ".join(f"{count:,} {what}" for what, count in manifest.dropped.items() if count) or "nothing",
-        "Build": f"{artifacts.fingerprint[:12]} · {manifest.created[:10]} · seed {manifest.seed} · "
-        f"{sum(manifest.timings.values()):.0f} s",
-    }
+    facts = passport_facts(artifacts)
     st.html(
         "<dl class='passport'>"
         + "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
         + "</dl>"
     )
-    for warning in manifest.warnings:
+    for warning in artifacts.manifest.warnings:
         st.caption(f":material/info: {as_text(warning)}")
 
 
 def trust_table(manifest: Manifest) -> None:
     """What was measured of each model at build time, each row with what it means."""
-    n = manifest.agreement_n
-    rows: dict[tuple[str, str], Callable[[ModelEntry], str]] = {
-        (f"Noise floor: overlap@{n} with itself", "half of its refits against the other half"): lambda m: _share(
-            m.noise_floor
-        ),
-        (f"Two single fits: overlap@{n}", "what a seed alone changes"): lambda m: _share(m.replicate_overlap),
-        ("Top 10 sharing a leading tag", "neighbours with one of the item's three commonest tags"): lambda m: _share(
-            m.tag_share
-        ),
-        ("Exact neighbours found", "of the true top 10, by the stored lists"): lambda m: _share(m.recall),
-        ("Replicates", "refits with other seeds that this rests on"): lambda m: str(m.n_replicates),
-        ("Items without a vector", "never trained on"): lambda m: f"{m.items_missing:,}",
-        ("Same seed, same result", "bit by bit"): lambda m: "yes" if m.repeatable else "no",
-    }
-    models = list(manifest.models.values())
-    _told_table(
-        [model.title for model in models],
-        {what: [cell(model) for model in models] for what, cell in rows.items()},
-    )
+    _told_table([model.title for model in manifest.models.values()], trust_rows(manifest))
     st.caption("None of this says which model recommends better; it says how far what you see can be believed.")
 
 
@@ -99,7 +69,3 @@ def _with_range(form: str, what: str, consensus: Hubness, fits: list[Hubness]) -
         return f"{shown}; noise not known"
     values = [getattr(fit, what) for fit in fits]
     return f"{shown}; single fits {form.format(min(values))} to {form.format(max(values))}"
-
-
-def _share(value: float | None) -> str:
-    return "not known" if value is None else f"{value:.2f}"

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from recsys.ui.charts import ALS_BLUE, CANVAS
+from recsys.whatif.engine import setting
+from recsys.whatif.trust import TUTORIAL
 
 BASELINE_GREY = "#767676"
 HEIGHT = 330
@@ -133,3 +136,33 @@ def _lines(curves: pd.DataFrame, x: alt.X, y: alt.Y, along: str) -> alt.Chart:
         )
     )  # fmt: skip
     return lines
+
+
+def best_measured(grid: pd.DataFrame | None) -> tuple[float, float] | None:
+    """K1 and B of the best setting of a measured grid."""
+    if grid is None or not grid["ndcg"].notna().any():
+        return None
+    best = int(np.nanargmax(grid["ndcg"]))
+    return float(grid["k1"].iloc[best]), float(grid["b"].iloc[best])
+
+
+def grid_sentence(grid: pd.DataFrame, n: int) -> str:
+    """Which setting of a measured grid recommends best, and what cannot be told from it."""
+    best = best_measured(grid)
+    if best is None:
+        return "No setting of the grid could be measured"
+    among = grid[grid["best_region"]]
+    row = grid.iloc[int(np.nanargmax(grid["ndcg"]))]
+    half = (row["ndcg_high"] - row["ndcg_low"]) / 2
+    words = f"{setting(*best)} recommends best: nDCG@{n} {row['ndcg']:.3f} ± {half:.3f}"
+    if len(among) > 1:
+        widest = among.iloc[int(np.nanargmax(among["coverage"]))]
+        words += f"; {len(among) - 1} other settings cannot be told from it"
+        if widest["coverage"] - row["coverage"] > 0.01:
+            other = setting(float(widest["k1"]), float(widest["b"]))
+            covered = f"{widest['coverage']:.0%} of the catalogue instead of {row['coverage']:.0%}"
+            words += f", and {other} among them recommends {covered}"
+    tutorial = grid[(grid["k1"] == TUTORIAL[0]) & (grid["b"] == TUTORIAL[1])]
+    return words + (
+        f". The tutorial's {setting(*TUTORIAL)} has {tutorial['ndcg'].iloc[0]:.3f}" if len(tutorial) else ""
+    )

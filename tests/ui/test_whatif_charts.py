@@ -3,8 +3,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from recsys.ui.measured_grid import best_measured, measured_words
-from recsys.ui.whatif_charts import grid_chart, length_chart, worth_chart
+from recsys.ui.measured_grid import measured_words
+from recsys.ui.whatif_charts import best_measured, grid_chart, length_chart, worth_chart
 
 CURVES = pd.DataFrame({"setting": ["a", "a", "b", "b"], "plays": [1, 10, 1, 10], "worth": [1, 2, 1, 8]})
 TICKS = pd.DataFrame({"plays": [1, 4], "listeners": [7, 2]})

@@ -1,0 +1,33 @@
+"""Which model recommends better, by how much, and how sure is that?"""
+
+import streamlit as st
+
+from recsys.ui.evaluation import (
+    differences_panel,
+    distrust_panel,
+    evaluation_or_stop,
+    figures_panel,
+    repeats_panel,
+    report_panel,
+    segments_panel,
+    trade_off_panel,
+    verdict_header,
+)
+from recsys.ui.loading import artifacts_or_stop
+
+artifacts = artifacts_or_stop()
+found = evaluation_or_stop(artifacts)
+verdict_header(found)
+left, right = st.columns([3, 2], gap="large")
+with left:
+    differences_panel(found)
+with right:
+    distrust_panel(found)
+figures_panel(found)
+segments_panel(found)
+left, right = st.columns(2, gap="large")
+with left:
+    trade_off_panel(found)
+with right:
+    repeats_panel(found)
+    report_panel(artifacts)
