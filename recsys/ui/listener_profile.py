@@ -70,7 +70,10 @@ def _of_data(artifacts: ArtifactSet) -> Asked:
     last = artifacts.manifest.counts.listeners - 1
     number = st.number_input(f"Number, 0 to {last:,}", 0, last, key="listener", bind="query-params")
     profile = Profile.of_listener(artifacts, int(number))
-    st.caption("A real listener of the data, without a name. The models were trained on these plays, too.")
+    kind = (
+        "An invented listener" if artifacts.manifest.source.simulated else "A real listener of the data, without a name"
+    )
+    st.caption(f"{kind}. The models were trained on these plays, too.")
     _own_table(artifacts, profile, "plays")
     return Asked(profile, f"Listener {number}")
 

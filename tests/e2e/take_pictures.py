@@ -14,6 +14,7 @@ PAGES = {
     "whatif": ("whatif?item=s000000&k1=100&b=0.8", "td.name button"),
     "maps": ("maps?item=s000000", ".st-key-maps_box canvas"),
     "listener": ("listener?listener=7", "td.name button"),
+    "evaluation": ("evaluation", "canvas"),
 }
 
 

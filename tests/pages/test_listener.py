@@ -77,6 +77,7 @@ def test_it_opens_on_a_listener_of_the_data(page: Callable[..., AppTest], models
     at.number_input(key="listener").set_value(3).run()
     assert_shows(at, models, Profile.of_listener(models.artifacts, 3))
     assert "Listener 3: what each model would play next" in words(at)
+    assert "An invented listener" in words(at)  # the small set is simulated
 
 
 def test_picked_items_stand_in_the_address_with_their_weights(
