@@ -9,6 +9,7 @@ from recsys.ui.measured_grid import grid_panel, measured_line
 from recsys.ui.scenarios import scenario_panel
 from recsys.ui.whatif import answer, answer_panel, whatif_engine, why_panel
 from recsys.ui.whatif_charts import best_measured
+from recsys.ui.word2vec_trials import word2vec_panel
 
 artifacts = artifacts_or_stop()
 engine = whatif_engine(artifacts, artifacts.fingerprint)
@@ -27,4 +28,5 @@ measured_line(artifacts, grid, (k1, b), baseline)
 answer_panel(engine, found, going)
 why_panel(engine, found)
 grid_panel(artifacts, grid, k1, b)
+word2vec_panel(artifacts)
 scenario_panel(artifacts, item, n)

@@ -159,6 +159,23 @@ class Tuning(_Strict):
     seed: int = Field(ge=0)
 
 
+class Word2vecTuning(_Strict):
+    """How the trials in word2vec_trials.parquet were measured.
+
+    n : of nDCG@n and Recall@n. held_out : share of each listener's items kept from training. listeners : how many the
+    means run over. replicates : fits of each trial. share : of the queues, that trials were fitted to before the best
+    of them were fitted to everything. optuna : version of what proposed them.
+    """
+
+    n: int = Field(ge=1)
+    held_out: float = Field(gt=0, lt=1)
+    listeners: int = Field(ge=1)
+    replicates: int = Field(ge=1)
+    share: float = Field(gt=0, le=1)
+    seed: int = Field(ge=0)
+    optuna: str
+
+
 class MapQuality(_Strict):
     """How true a map is; None where too few items are on it.
 
@@ -221,6 +238,7 @@ class Manifest(_Strict):
     scenario: Scenario | None = None
     whatif: Trust | None = None
     tuning: Tuning | None = None
+    word2vec_tuning: Word2vecTuning | None = None
     maps: dict[MapName, MapEntry] | None = None
 
     @property

@@ -47,6 +47,12 @@ TUNING_COLUMNS = (
     "k1", "b", "ndcg", "ndcg_low", "ndcg_high", "recall", "recall_low", "recall_high", "behind", "behind_low",
     "behind_high", "best_region", "noise_floor", "coverage", "popularity", "tag_share", "clipped", "reason",
 )  # fmt: skip
+WORD2VEC_TRIALS = "word2vec_trials"
+TRIAL_COLUMNS = (
+    "trial", "origin", "everything", "window", "epochs", "sample", "ns_exponent", "negative", "vector_size", "alpha",
+    "ndcg", "ndcg_low", "ndcg_high", "recall", "recall_low", "recall_high", "between_fits", "behind", "behind_low",
+    "behind_high", "best_region",
+)  # fmt: skip
 
 Array = npt.NDArray[Any]
 
@@ -278,6 +284,21 @@ class ArtifactSet:
             raise DamagedArtifacts(
                 f"{self.folder / 'tuning.parquet'} has no column {', '.join(missing)}; measure the grid again with: "
                 f"python -m recsys tune {self.folder.parent}"
+            )
+        return table
+
+    @cached_property
+    def word2vec_trials(self) -> pd.DataFrame | None:
+        """word2vec_trials.parquet: one row a measured trial, see `recsys.tuning.word2vec_search`; None without any."""
+        file = f"{WORD2VEC_TRIALS}.parquet"
+        if file not in self.manifest.files:
+            return None
+        table = self._table(WORD2VEC_TRIALS)
+        missing = [name for name in TRIAL_COLUMNS if name not in table]
+        if missing:
+            raise DamagedArtifacts(
+                f"{self.folder / file} has no column {', '.join(missing)}; search again with: "
+                f"python -m recsys tune {self.folder.parent} --model word2vec"
             )
         return table
 

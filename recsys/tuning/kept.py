@@ -1,4 +1,4 @@
-"""Finished points of a grid on disk, so that a run that was stopped goes on where it was."""
+"""Finished points of a grid or a search on disk, so that a run that was stopped goes on where it was."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 
 from recsys.artifacts.store import TUNING, unfinished_work
-from recsys.tuning.measure import FloatArray, Measured, Point, canonical
+from recsys.tuning.measure import FloatArray, Measured, canonical
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Finished points on disk: K1-B.npy with the values, then K1-B.json with the numbers and a digest over both."""
+    """Finished points on disk: K1-B.npy with the values, then K1-B.json with the numbers and a digest over both.
+
+    A point of a search has more numbers than K1 and B; its files are named after all of them.
+    """
 
     folder: Path
 
@@ -31,7 +34,7 @@ class Kept:
         with unfinished_work(path, f"{TUNING}{key}", "tuned") as folder:
             yield cls(folder)
 
-    def read(self, point: Point, shape: tuple[int, ...]) -> Measured | None:
+    def read(self, point: tuple[float, ...], shape: tuple[int, ...]) -> Measured | None:
         """A point as it was written; None where it was not, or not whole."""
         try:
             content = self._path(point, "npy").read_bytes()
@@ -43,7 +46,7 @@ class Kept:
         values: FloatArray = np.load(io.BytesIO(content), allow_pickle=False)
         return Measured(values, numbers) if values.shape == shape else None
 
-    def write(self, point: Point, measured: Measured) -> None:
+    def write(self, point: tuple[float, ...], measured: Measured) -> None:
         stream = io.BytesIO()
         np.save(stream, measured.values, allow_pickle=False)
         content = stream.getvalue()
@@ -52,9 +55,8 @@ class Kept:
         signed = {**measured.numbers, "digest": _digest(measured.numbers, content)}
         self._replace(self._path(point, "json"), canonical(signed))
 
-    def _path(self, point: Point, ending: str) -> Path:
-        k1, b = point
-        return self.folder / f"{k1!r}-{b!r}.{ending}"
+    def _path(self, point: tuple[float, ...], ending: str) -> Path:
+        return self.folder / f"{'-'.join(map(repr, point))}.{ending}"
 
     @staticmethod
     def _replace(path: Path, content: bytes) -> None:
