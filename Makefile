@@ -1,5 +1,5 @@
 # make app    the app on http://127.0.0.1:8501 (PORT=… moves it; ADDRESS=… HOSTS=… serve it to others)
-# make test   lint, types, and all tests
+# make test   lint, types, and all tests, a process a core (ARGS="-n 0" for one)
 # make demo   simulate and rebuild the committed demo artifacts
 # make pictures  take the pictures of the README
 # make fuzz   ten thousand damaged files for every reader (CASES=… changes how many, READERS=… which), and hostile uploads
@@ -30,7 +30,7 @@ test: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python tests/e2e/find_chromium.py
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check --fix .

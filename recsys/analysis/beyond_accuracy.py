@@ -76,7 +76,7 @@ def own_tags(known: sp.csr_matrix, has_tag: sp.csr_matrix) -> sp.csr_matrix:
 
 def coverage(lists: IntArray, n_items: int) -> float:
     """Share of the catalogue that stands in any list, in [0, 1]; it grows with the number of lists."""
-    return len(np.unique(lists[lists >= 0])) / n_items
+    return float(np.count_nonzero(np.bincount(lists[lists >= 0], minlength=n_items)) / n_items)
 
 
 def gini(lists: IntArray, n_items: int) -> float:

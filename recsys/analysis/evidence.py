@@ -172,7 +172,8 @@ def played_together(queues: Queues, item: int, other: int, *, window: int) -> Pl
     return PlayedTogether(
         window=window,
         times=int((high - low).sum()),
-        queues=len(np.unique(queue[near])),
+        # Plays go by place, so their queues are in order: each change is a new one.
+        queues=int(near.any() + np.count_nonzero(np.diff(queue[near]))),
         excerpts=_excerpts(queues, plays[near], others, queue[near]) if queues.ordered else [],
     )
 

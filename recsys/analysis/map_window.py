@@ -87,8 +87,9 @@ def drawn_rows(layouts: Sequence[Layout], window: Window, always: Sequence[int] 
     rows = np.flatnonzero(inside)
     if len(rows) <= MOST_POINTS:
         return rows, len(rows)
-    wanted = [row for row in always if inside[row]]
-    return np.union1d(rows[:SHOWN_OF_MORE], np.array(wanted, np.int64)), len(rows)
+    drawn = np.zeros(len(inside), bool)
+    drawn[rows[:SHOWN_OF_MORE]] = drawn[list(always)] = True
+    return np.flatnonzero(drawn & inside), len(rows)
 
 
 def density(layout: Layout, window: Window, side: int = 260) -> npt.NDArray[np.int64]:

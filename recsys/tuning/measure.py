@@ -13,6 +13,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from pydantic import BaseModel, ConfigDict, Field
 
+from recsys.analysis.beyond_accuracy import coverage
 from recsys.analysis.evaluation import accuracy, holdout, recommendations, tag_share
 from recsys.analysis.neighbours import exact_neighbours
 from recsys.analysis.stability import noise_floors
@@ -143,7 +144,7 @@ def measure(point: Point, ground: Ground, threads: int, on_iteration: Callable[[
         found = accuracy(recommended, ground.held_out, n)
         values[:, replicate] = found.ndcg, found.recall
         places = recommended[recommended >= 0]
-        coverages.append(len(np.unique(places)) / n_items)
+        coverages.append(coverage(recommended, n_items))
         popularities.append(ground.popularity[places].mean() if len(places) else np.nan)
         neighbours = np.full((n_items, n), -1, np.int32)
         neighbours[ground.items] = exact_neighbours(unit_rows(fit.item_factors), ground.items, n).neighbours

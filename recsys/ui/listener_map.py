@@ -221,7 +221,7 @@ def _scene(artifacts: ArtifactSet, side: _Side, method: str, step: str, window: 
     shown = slice(None if step == OFFERED else 0)
     offered = placed(side.offered[shown], rank=side.ranks[shown])
     rows, in_window = drawn_rows([side.layout], window)
-    drawn = np.setdiff1d(rows, [*side.own, *side.offered[shown]]) if in_window == len(rows) else rows[:0]
+    drawn = rows[~np.isin(rows, [*side.own, *side.offered[shown]])] if in_window == len(rows) else rows[:0]
     labels = pd.concat(
         [
             stand.assign(label="this listener", of="stand"),
