@@ -55,7 +55,7 @@ LISTENS = [
 def test_a_spotify_export_is_told_by_its_names_or_its_content(name: str, level: str) -> None:
     content = json.dumps(SPOTIFY).encode()
     if name.endswith(".gz"):
-        content = gzip.compress(content)
+        content = gzip.compress(content, mtime=0)
     elif name.endswith(".zip"):
         content = zipped(
             {
@@ -144,7 +144,7 @@ def test_progress_is_told_in_bytes_of_the_upload() -> None:
         ("a.csv", b"artist" + b"," * 500 + b"\n", "has 501 columns; at most 500"),
         ("a.csv", b"artist" + b"," * 70_000 + b"\nA", "first line of more than 65,536 bytes"),
         ("a.parquet", b"PAR1xxxx", "is Parquet; upload CSV"),
-        ("a.tar.gz", gzip.compress(b"x"), "is a tar archive"),
+        ("a.tar.gz", gzip.compress(b"x", mtime=0), "is a tar archive"),
         ("a.zip", zipped({"photo.png": b"x"}), "holds nothing that can be read"),
         ("a.png", b"\x89PNG\r\n\0\0\0\0\0\0", "NUL bytes"),
         ("a.txt", b"Bj\xf6rk\nBeck\n", "not UTF-8"),
@@ -165,10 +165,10 @@ def test_an_upload_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_it_unpacks_to_is_bounded_over_all_members(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs, "MOST_UNPACKED", 1_000)
-    assert held("a.csv.gz", gzip.compress(b"artist\n" + b"A\n" * 100)) == {"A": 100}
+    assert held("a.csv.gz", gzip.compress(b"artist\n" + b"A\n" * 100, mtime=0)) == {"A": 100}
     for name, content in {
-        "a.csv.gz": gzip.compress(b"artist\n" + b"A\n" * 1_000),
-        "b.m3u.gz": gzip.compress(b"A - b\n" * 1_000),
+        "a.csv.gz": gzip.compress(b"artist\n" + b"A\n" * 1_000, mtime=0),
+        "b.m3u.gz": gzip.compress(b"A - b\n" * 1_000, mtime=0),
         "c.zip": zipped({f"{at}.m3u": b"A - b\n" * 100 for at in range(3)}),
     }.items():
         with pytest.raises(InputError, match="unpacks to more than"):
