@@ -10,6 +10,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.e2e.find_chromium import ARGUMENTS, find_chromium
 from tests.e2e.server import running_app
 
+# Tests run a process a core: what a page shows in time on an idle machine may take longer here. No speed is tested.
+expect.set_options(timeout=15_000)
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
