@@ -73,12 +73,15 @@ def _pair(label: str, key: str, value: float, steps: list[float], most: float, w
     """A slider and a field for one number; what is moved or typed is written to the address.
 
     The field is empty but for a hint of the number that holds. Were it kept equal to the slider, the browser would send
-    its last number back while the slider is still being moved, and pull it back.
+    its last number back while the slider is still being moved, and pull it back. A slider that has to stand elsewhere
+    is a new one that begins there: of two runs that reach the browser together it shows the second alone, so an order
+    of the first to move is lost, and the next click would send back where the slider stood.
     """
-    slider, field = f"{key}_slider", f"{key}_field"
-    nearest = min(steps, key=lambda step: abs(step - value))
-    if st.session_state.get(slider) != nearest:
-        st.session_state[slider] = nearest
+    nearest, field = min(steps, key=lambda step: abs(step - value)), f"{key}_field"
+    made = st.session_state.setdefault(f"{key}_sliders", 0)
+    if st.session_state.get(f"{key}_slider_{made}", nearest) != nearest:
+        made = st.session_state[f"{key}_sliders"] = made + 1
+    slider = f"{key}_slider_{made}"
 
     def moved() -> None:
         st.query_params[key] = f"{st.session_state[slider]:.6g}"
@@ -89,7 +92,7 @@ def _pair(label: str, key: str, value: float, steps: list[float], most: float, w
             st.session_state[field] = None
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.select_slider(label, steps, key=slider, format_func=_short, on_change=moved, help=words)
+        st.select_slider(label, steps, nearest, key=slider, format_func=_short, on_change=moved, help=words)
         st.number_input(
             f"or type {label}", 0.0, most, None, key=field, format="%g", on_change=typed, placeholder=_short(value),
             width=110,

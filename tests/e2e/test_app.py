@@ -281,5 +281,5 @@ def test_every_control_of_all_pages_is_reached_by_keyboard(demo_app: str, visit:
         assert control in f"{lists} ", control
     for control in ("st-key-among", "st-key-tag", "st-key-disputed", "st-key-agreed", "st-key-hubs_als"):
         assert control in overview, control
-    for control in ("k1_slider", "k1_field", "b_slider", "b_field", "preset", "full", "metric", "lists"):
+    for control in ("k1_slider_", "k1_field", "b_slider_", "b_field", "preset", "full", "metric", "lists"):
         assert f"st-key-{control}" in whatif or f"st-key-whatif_{control}" in whatif, control

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from recsys.artifacts.store import ArtifactSet
 from recsys.whatif.engine import WhatIfEngine
@@ -48,7 +49,7 @@ def new_list(page: Page) -> Locator:
 def test_twenty_quick_moves_end_at_the_last_value(whatif_app: str, visit: Visit, engine: WhatIfEngine) -> None:
     page = visit(f"{whatif_app}/whatif?set=demo&item={ITEM}&k1=0.01&b=0.5")
     expect(new_list(page)).to_have_text(expected(engine, 0.01, 0.5))
-    slider = page.locator(".st-key-k1_slider").get_by_role("slider")
+    slider = page.locator("[class*='st-key-k1_slider']").get_by_role("slider")
     slider.focus()
     for _ in range(20):
         page.keyboard.press("ArrowRight", delay=15)
@@ -73,7 +74,7 @@ def test_the_page_refines_by_itself_and_moving_on_leaves_that_behind(
     expect(page.get_by_text("Refined,", exact=False)).to_be_visible(timeout=30_000)
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
     expect(new_list(page)).to_have_text(expected(engine, 100, 0.8))
-    slider = page.locator(".st-key-b_slider").get_by_role("slider")
+    slider = page.locator("[class*='st-key-b_slider']").get_by_role("slider")
     slider.focus()
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".st-key-b_field input")).to_have_attribute("placeholder", "0.75")
@@ -118,6 +119,40 @@ def test_a_click_on_a_neighbour_keeps_the_setting(whatif_app: str, visit: Visit,
     assert address_of(page, "k1") == "100"
     page.go_back()
     expect(page.get_by_role("heading", name="Similar to Radiohead")).to_be_visible()
+
+
+def test_answers_that_arrive_late_and_all_at_once_keep_the_setting(whatif_app: str, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    late: list[Callable[[], None]] = []
+    held = True
+
+    def hold(line: WebSocketRoute) -> None:
+        def pass_on(message: str | bytes) -> None:
+            if held:
+                late.append(lambda: line.send(message))
+            else:
+                line.send(message)
+
+        line.connect_to_server().on_message(pass_on)
+
+    page.route_web_socket(re.compile("/_stcore/stream"), hold)
+    page.goto(f"{whatif_app}/whatif?set=demo&item={ITEM}&k1=100&b=0.8&n=7")
+    until, seen = time.monotonic() + 30, 0
+    while time.monotonic() < until and (not seen or seen < len(late)):  # until the refine is over and drawn, too
+        seen = len(late)
+        page.wait_for_timeout(2500)
+    for message in late:
+        message()
+    held = False
+    slider = page.locator("[class*='st-key-k1_slider']").get_by_role("slider")
+    expect(slider).to_have_attribute("aria-valuetext", "100")
+    new_list(page).nth(1).click()
+    expect(page.get_by_role("heading", name="Similar to Radiohead")).to_have_count(0)
+    assert address_of(settled(page), "k1") == "100"
+    expect(slider).to_have_attribute("aria-valuetext", "100")
+    assert address_of(page, "n") == "7"
+    expect(new_list(page)).to_have_count(7)
+    page.close()
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import SelectSlider
 
 from recsys.artifacts.store import ArtifactSet, verify
 from recsys.config import BuildConfig
@@ -68,6 +69,10 @@ def assert_shows(at: AppTest, found: WhatIf) -> None:
         assert re.fullmatch(rf"was {row['from']}(st|nd|rd|th)", marks[row["item_id"]])
 
 
+def slider(at: AppTest, label: str) -> SelectSlider[float]:
+    return next(each for each in at.select_slider if each.label == label)
+
+
 def until_over(at: AppTest, kind: str = "refine_wish") -> AppTest:
     """Run again until the computation that was begun has ended, as the page does by itself."""
     wish: Wish[Any] = at.session_state[kind]
@@ -106,7 +111,7 @@ def test_a_link_shows_a_preview_and_then_the_refined_answer(page: Callable[..., 
     refined = engine.refine(ROW, k1=100.0, b=0.8, n=6)
     assert_shows(until_over(at), refined)
     assert "Refined" in texts(at)
-    assert at.select_slider(key="k1_slider").value == 100
+    assert slider(at, "K1").value == 100
     assert "Nothing is changed yet" not in texts(at)
 
 
@@ -129,12 +134,12 @@ def test_sliders_fields_and_presets_are_three_ways_to_one_setting(
     page: Callable[..., AppTest], engine: WhatIfEngine
 ) -> None:
     at = page()
-    at.select_slider(key="k1_slider").set_value(30.0).run()
+    slider(at, "K1").set_value(30.0).run()
     assert_shows(at, engine.preview(ROW, k1=30.0, b=engine.params.b, n=10))
     assert at.number_input(key="k1_field").placeholder == "30"
     at.number_input(key="b_field").set_value(0.123).run()
     assert_shows(at, engine.preview(ROW, k1=30.0, b=0.123, n=10))
-    assert at.select_slider(key="b_slider").value == 0.1
+    assert slider(at, "B").value == 0.1
     at.button_group(key="preset").set_value("Tutorial 100, 0.8").run()
     assert_shows(at, engine.preview(ROW, k1=100.0, b=0.8, n=10))
     assert at.query_params["k1"] in ("100", ["100"])
@@ -177,7 +182,7 @@ def test_where_refining_takes_long_it_is_begun_by_hand(page: Callable[..., AppTe
     assert_shows(at, engine.preview(ROW, k1=100.0, b=0.8, n=10))
     at.button(key="refine").click().run()
     assert_shows(until_over(at), engine.refine(ROW, k1=100.0, b=0.8, n=10))
-    at.select_slider(key="k1_slider").set_value(0.5).run()
+    slider(at, "K1").set_value(0.5).run()
     assert_shows(at, engine.preview(ROW, k1=0.5, b=0.8, n=10))
     assert "Preview" in texts(at)
 
@@ -199,7 +204,7 @@ def test_what_was_left_behind_is_dropped(page: Callable[..., AppTest]) -> None:
     assert first.look() == "waiting"
     assert first.ahead() == 1
     assert any("Waiting: one other computation is before yours" in bar.proto.text for bar in at.get("progress"))
-    at.select_slider(key="k1_slider").set_value(0.5).run()
+    slider(at, "K1").set_value(0.5).run()
     second: Wish[Any] = at.session_state["refine_wish"]
     assert first.look() == "dropped"
     assert second.look() == "waiting"
@@ -281,7 +286,7 @@ def test_a_full_fit_goes_on_while_the_person_looks_elsewhere(
     field = next(field for field in at.text_input if field.label == "Name of a scenario")
     field.set_value("Kept").run()
     at.button(key="full").click().run()
-    at.select_slider(key="k1_slider").set_value(0.5).run()
+    slider(at, "K1").set_value(0.5).run()
     until_over(at, "fit_wish")
     assert ArtifactSet.open(scenarios_of(small_set)["Kept"]).manifest.models["als"].params["k1"] == 100
     assert "Kept as" in texts(at)
@@ -289,7 +294,7 @@ def test_a_full_fit_goes_on_while_the_person_looks_elsewhere(
 
 def test_a_name_that_is_taken_is_said_and_nothing_is_lost(page: Callable[..., AppTest], small_set: Path) -> None:
     at = fit_in_full(page(k1="100", b="0.8"), "Taken")
-    at.select_slider(key="k1_slider").set_value(0.5).run()
+    slider(at, "K1").set_value(0.5).run()
     fit_in_full(at, "Taken")
     assert any("there is a scenario" in error.value.replace("\\", "") for error in at.error)
     assert len(scenarios_of(small_set)) == 1
