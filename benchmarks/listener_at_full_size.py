@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
+from playwright.sync_api import sync_playwright
 
 from benchmarks.paired import hardware, keep
 from recsys.artifacts.store import ArtifactSet, ArtifactWriter
@@ -27,7 +29,19 @@ from recsys.listener.recommend import Recommender, Way, compare
 from recsys.listener.rerank import Wish
 from recsys.listener.uploads import read_upload
 from recsys.models.vectors import unit_rows
+from tests.e2e.find_chromium import ARGUMENTS, find_chromium
+from tests.e2e.server import running_app
 
+# The lists stand in the shadow trees of their components.
+_LISTS = """() => {
+    const found = [];
+    const look = root => root.querySelectorAll("*").forEach(each => {
+        if (each.matches("section.first, section.second")) found.push(each.innerText);
+        if (each.shadowRoot) look(each.shadowRoot);
+    });
+    look(document);
+    return found;
+}"""
 REPLICATES, WIDTH, OWN, N, TIMES = 4, 64, 50, 20, 15
 UPLOAD_BYTES = 50 << 20
 BOTH: tuple[Way, Way] = ("als_fold_in", "word2vec_mean")
@@ -73,6 +87,7 @@ def main(folder: Path) -> None:
                 f"ms_{way}": _ms(lambda profile, way=way: recommender.recommend(profile, way, n=N), profiles)
                 for way in (*BOTH, "als_mean")
             },
+            "ms_click_to_both_lists_in_chromium": _drawn(folder / "sets", artifacts),
             "ms_radio_of_30": _ms(lambda profile: radio(recommender, profile, "word2vec", n=30, seed=1), profiles),
             "s_matcher_once_a_set": round(prepared, 2),
             "uploads": uploads,
@@ -95,6 +110,31 @@ def _written(sets: Path) -> ArtifactSet:
         models = {**base.manifest.models, "als": als}
         writer.publish(base.manifest.model_copy(update={"models": models, "files": writer.files}))
     return ArtifactSet.open(sets / "listener")
+
+
+def _drawn(sets: Path, artifacts: ArtifactSet) -> dict[str, float]:
+    """From a click on "Remove" until other lists are drawn; OWN picked items at first, one less each time."""
+    rows = np.random.default_rng(3).choice(artifacts.manifest.counts.items, OWN, replace=False)
+    own = "".join(f"&own=1*{quote(item_id)}" for item_id in artifacts.catalogue["item_id"].iloc[rows])
+    taken = []
+    with running_app(sets) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        page.goto(f"{address}/listener?set=listener&from=items+I+choose{own}")
+        page.locator("section.second td.name button").first.wait_for(timeout=120_000)
+        for _ in range(TIMES):
+            page.wait_for_timeout(500)
+            page.locator('[data-testid=stApp][data-test-script-state="notRunning"]').wait_for()
+            before = page.evaluate(f"({_LISTS})()")
+            start = time.perf_counter()
+            page.get_by_role("button", name="Remove").first.click()
+            # Both lists come with one message; a model may well answer the same without one item of many.
+            page.wait_for_function(
+                f"before => ({_LISTS})().some((text, at) => text !== before[at])", arg=before, polling="raf"
+            )
+            taken.append(1000 * (time.perf_counter() - start))
+        browser.close()
+    return {"median": round(statistics.median(taken), 1), "most": round(max(taken), 1)}
 
 
 def _uploaded(matcher: Matcher, name: str, content: bytes) -> dict[str, Any]:
