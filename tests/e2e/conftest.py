@@ -13,6 +13,13 @@ from tests.e2e.server import running_app
 # Tests run a process a core: what a page shows in time on an idle machine may take longer here. No speed is tested.
 expect.set_options(timeout=15_000)
 
+# No script has run for a quarter of a second.
+QUIET = """() => {
+    const runs = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState !== "notRunning";
+    window.quietSince = runs ? 0 : window.quietSince || performance.now();
+    return !runs && performance.now() - window.quietSince > 250;
+}"""
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
@@ -42,6 +49,8 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.set_default_timeout(15_000)
         pages.append(page)
         page.goto(address)
+        # Before its first run the app says that nothing runs, too.
+        page.get_by_test_id("stElementContainer").first.wait_for(state="attached", timeout=30_000)
         settled(page)
         return page
 
@@ -51,9 +60,9 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 
 def settled(page: Page) -> Page:
-    """Wait until the script has run to its end, and make sure it did not fail."""
-    page.wait_for_timeout(150)
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=30_000)
+    """Wait until the script has run to its end, one that begins right after it as well, and make sure it did not fail."""
+    page.evaluate("window.quietSince = 0")
+    page.wait_for_function(QUIET, polling=25, timeout=30_000)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     return page
 

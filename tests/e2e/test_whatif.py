@@ -91,7 +91,7 @@ def test_a_full_fit_becomes_a_scenario_that_can_be_opened_by_link_and_deleted(
     page.keyboard.press("Enter")
     settled(page)
     page.get_by_role("button", name="Fit in full and keep").click()
-    expect(page.get_by_role("heading", name="Scenarios kept beside this set")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Scenarios kept beside this set")).to_be_visible(timeout=180_000)
     settled(page)
     folder = copied.parent / "demo--tutorial"
     assert ArtifactSet.open(folder).manifest.models["als"].params["k1"] == 100
