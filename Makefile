@@ -3,6 +3,9 @@
 # make demo   simulate and rebuild the committed demo artifacts
 # make pictures  take the pictures of the README
 # make fuzz   ten thousand damaged files for every reader (CASES=… changes how many, READERS=… which), and hostile uploads
+# make bench  every benchmark at its small size (BENCH=… only that one, SIZE=full at full size, ROUNDS=… how often,
+#             FOLDER=… where what they make is kept); see benchmarks/README.md
+# make spark  what make test leaves out of the tests on Spark: every format, HetRec, a cluster that loses a machine
 # make lock   pin the versions that a fresh install of the requirements gives
 # make clean  remove the virtual environment and caches
 
@@ -13,13 +16,15 @@ PORT ?= 8501
 ADDRESS ?= 127.0.0.1
 HOSTS ?=
 CASES ?= 10000
+BENCH ?=
+SIZE ?= small
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # The first Python of a fitting version; a name on the PATH alone proves nothing (pyenv has shims for absent ones).
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && echo "$$p" && break; done)
 
-.PHONY: app test lint types demo pictures fuzz lock clean
+.PHONY: app test lint types demo pictures fuzz spark bench lock clean
 
 app: $(VENV)/run
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS) \
@@ -55,9 +60,15 @@ fuzz: $(VENV)/dev
 	$(BIN)/python -m tests.interactions.fuzz $(CASES) $(READERS)
 	$(BIN)/python -m tests.listener.hostile
 
+spark: $(VENV)/dev
+	RECSYS_SPARK=1 $(BIN)/python -m pytest tests/spark $(ARGS)
+
+bench: $(VENV)/bench
+	$(BIN)/python -m benchmarks $(BENCH) --size $(SIZE) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(FOLDER),--folder $(FOLDER))
+
 lock:
 	rm -rf .build/lock && $(PYTHON) -m venv .build/lock
-	.build/lock/bin/python -m pip install -q -r requirements-dev.txt
+	.build/lock/bin/python -m pip install -q -r requirements-bench.txt
 	.build/lock/bin/python -m pip freeze --exclude pip > constraints.txt
 
 clean:
@@ -71,6 +82,10 @@ $(VENV)/run: $(BIN)/python requirements.txt constraints.txt
 	$(PIP) install -q -r requirements.txt -c constraints.txt
 	@touch $@
 
-$(VENV)/dev: $(VENV)/run requirements-dev.txt requirements-postgres.txt
+$(VENV)/dev: $(VENV)/run requirements-dev.txt requirements-postgres.txt requirements-spark.txt
 	$(PIP) install -q -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+$(VENV)/bench: $(VENV)/dev requirements-bench.txt
+	$(PIP) install -q -r requirements-bench.txt -c constraints.txt
 	@touch $@

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from recsys.ui.loading import explained
+from recsys.ui.monitoring import watched
 
 st.set_page_config(page_title="ALS or Word2vec? Neighbours with their noise", page_icon="pages/icon.svg", layout="wide")
 st.html(Path(__file__).parent / "recsys/ui/page.css")
@@ -20,4 +21,4 @@ page = st.navigation(
     ],
     position="top",
 )
-explained(page.run)
+explained(watched(page))

@@ -1,16 +1,14 @@
 """A listener over 292,365 items: from a profile of 50 items to both lists, and from an upload of 50 MB to its items.
 
-python -m benchmarks.listener_at_full_size FOLDER    uses FOLDER/sets/full, as pages_at_full_size leaves it
-
-Vectors and factors are random, 4 fits of 64 each, because only their size matters here. There is nothing to compare
-with, so these are times of one machine, beside what the product promises: 700 ms to both lists, 10 s for an upload.
+FOLDER/sets/full is as pages_at_full_size leaves it; vectors and factors are random, 4 fits of 64 each, because only
+their size matters here. There is nothing to compare with, so these are times of one machine, beside what the
+product promises: 700 ms to both lists, 10 s for an upload.
 """
 
 from __future__ import annotations
 
 import json
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +18,7 @@ from urllib.parse import quote
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from benchmarks.paired import hardware, keep
+from benchmarks.data import Asked
 from recsys.artifacts.store import ArtifactSet, ArtifactWriter
 from recsys.listener.matching import Matcher
 from recsys.listener.profile import Profile
@@ -47,8 +45,8 @@ UPLOAD_BYTES = 50 << 20
 BOTH: tuple[Way, Way] = ("als_fold_in", "word2vec_mean")
 
 
-def main(folder: Path) -> None:
-    artifacts = _written(folder / "sets")
+def measure(asked: Asked) -> dict[str, Any]:
+    artifacts = _written(asked.folder / "sets")
     rng = np.random.default_rng(1)
     n_items = artifacts.manifest.counts.items
     profiles = [
@@ -73,26 +71,22 @@ def main(folder: Path) -> None:
             ("log.csv", _csv(artifacts)),
         )
     }
-    keep(
-        "listener_at_full_size",
-        {
-            "hardware": hardware(),
-            "items": n_items, "replicates": REPLICATES, "width": WIDTH, "profile": OWN, "n": N,
-            "s_first_lists_of_a_set": round(first, 2),
-            "ms_both_lists_compared": _ms(lambda profile: both(profile), profiles),
-            "ms_both_lists_with_a_wish": _ms(
-                lambda profile: both(profile, wish=Wish(popularity=-0.4, diversity=0.4)), profiles
-            ),
-            **{
-                f"ms_{way}": _ms(lambda profile, way=way: recommender.recommend(profile, way, n=N), profiles)
-                for way in (*BOTH, "als_mean")
-            },
-            "ms_click_to_both_lists_in_chromium": _drawn(folder / "sets", artifacts),
-            "ms_radio_of_30": _ms(lambda profile: radio(recommender, profile, "word2vec", n=30, seed=1), profiles),
-            "s_matcher_once_a_set": round(prepared, 2),
-            "uploads": uploads,
+    return {
+        "items": n_items, "replicates": REPLICATES, "width": WIDTH, "profile": OWN, "n": N,
+        "s_first_lists_of_a_set": round(first, 2),
+        "ms_both_lists_compared": _ms(lambda profile: both(profile), profiles),
+        "ms_both_lists_with_a_wish": _ms(
+            lambda profile: both(profile, wish=Wish(popularity=-0.4, diversity=0.4)), profiles
+        ),
+        **{
+            f"ms_{way}": _ms(lambda profile, way=way: recommender.recommend(profile, way, n=N), profiles)
+            for way in (*BOTH, "als_mean")
         },
-    )  # fmt: skip
+        "ms_click_to_both_lists_in_chromium": _drawn(asked.folder / "sets", artifacts),
+        "ms_radio_of_30": _ms(lambda profile: radio(recommender, profile, "word2vec", n=30, seed=1), profiles),
+        "s_matcher_once_a_set": round(prepared, 2),
+        "uploads": uploads,
+    }  # fmt: skip
 
 
 def _written(sets: Path) -> ArtifactSet:
@@ -208,7 +202,3 @@ def _seconds(step: Callable[[], object]) -> float:
 def _ms(step: Callable[[Any], object], over: list[Any]) -> dict[str, float]:
     values = [1000 * _seconds(lambda each=each: step(each)) for each in over]
     return {"median": round(statistics.median(values), 1), "most": round(max(values), 1)}
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -1,6 +1,6 @@
 """Maps of 292,365 items in 64 dimensions: how long each takes, and how much memory.
 
-python -m benchmarks.maps_at_full_size FOLDER    writes FOLDER/sets/maps; what is there is not made again
+FOLDER/sets/maps is written; what is there is not made again.
 
 The vectors are drawn: 400 overlapping clusters with sizes by a power law, each wide in a few directions of its own.
 Their neighbour lists are real ones, because lists at random have no map. There is nothing to compare with, so these are
@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.paired import ROOT, hardware, keep, run
+from benchmarks.data import Asked
+from benchmarks.paired import ROOT, run
 from recsys.analysis.agreement import popularity_percentiles
 from recsys.analysis.neighbours import neighbour_graph
 from recsys.analysis.projection import METHODS
@@ -40,8 +41,8 @@ print(time.perf_counter() - start)
 """
 
 
-def main(folder: Path) -> None:
-    out = folder / "sets" / "maps"
+def measure(asked: Asked) -> dict[str, Any]:
+    out = asked.folder / "sets" / "maps"
     if not out.exists():
         write_set(out)
     stopped = {}
@@ -52,24 +53,20 @@ def main(folder: Path) -> None:
             print(method, run(MAPPED, str(out), method), flush=True)
     manifest = ArtifactSet.open(out).manifest
     entries = manifest.maps or {}
-    keep(
-        "maps_at_full_size",
-        {
-            "hardware": hardware(),
-            "items": ITEMS,
-            "dimensions": WIDTH,
-            "layout": {
-                name: {"seconds": entry.seconds, "megabytes": entry.peak_megabytes} for name, entry in entries.items()
-            },
-            "seconds_of_measuring_both_models": {m: manifest.timings[f"map_quality_{m}"] for m in METHODS},
-            "quality": {
-                name: entry.model_dump(include={"faithfulness", "trustworthiness", "continuity", "random", "pca"})
-                for name, entry in entries.items()
-            },
-            "median_shift": {name: entry.median_shift for name, entry in entries.items() if entry.shift_from},
-            "stopped_by_ctrl_c": stopped,
+    return {
+        "items": ITEMS,
+        "dimensions": WIDTH,
+        "layout": {
+            name: {"seconds": entry.seconds, "megabytes": entry.peak_megabytes} for name, entry in entries.items()
         },
-    )
+        "seconds_of_measuring_both_models": {m: manifest.timings[f"map_quality_{m}"] for m in METHODS},
+        "quality": {
+            name: entry.model_dump(include={"faithfulness", "trustworthiness", "continuity", "random", "pca"})
+            for name, entry in entries.items()
+        },
+        "median_shift": {name: entry.median_shift for name, entry in entries.items() if entry.shift_from},
+        "stopped_by_ctrl_c": stopped,
+    }
 
 
 def stop_after_the_first_layout(out: Path) -> dict[str, Any]:
@@ -137,7 +134,3 @@ def write_set(out: Path) -> None:
                 {**kept, "counts": counts.model_dump(), "depth": DEPTH, "timings": {}, "files": writer.files}
             )
         )
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -1,18 +1,15 @@
-"""The Maps page in a real Chromium, over about 3,000 items and over 292,365: how long a person waits.
+"""The Maps page in a real Chromium, over the demo and over 292,365 items: how long a person waits.
 
-python -m benchmarks.maps_page FOLDER SMALL
-
-SMALL is a mapped artifact set, HetRec's for instance. FOLDER/sets/full and FOLDER/sets/maps are what pages_at_full_size
-and maps_at_full_size write; the second one's maps are shown for the items of the first. There is nothing to compare
-with, so these are times of one machine, beside what the product promises: 1.5 s (3 s) from a click on Maps to points,
-250 ms from a hover to the other map, 500 ms from a rectangle to its table, and 1 s for a zoom at full size.
+At full size FOLDER/sets/full and FOLDER/sets/maps are what pages_at_full_size and maps_at_full_size leave; the second
+one's maps are shown for the items of the first. There is nothing to compare with, so these are times of one machine,
+beside what the product promises: 1.5 s (3 s) from a click on Maps to points, 250 ms from a hover to the other map, 500
+ms from a rectangle to its table, and 1 s for a zoom at full size.
 """
 
 from __future__ import annotations
 
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,7 +19,8 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from benchmarks.paired import hardware, keep
+from benchmarks.data import Asked
+from benchmarks.paired import ROOT
 from recsys.artifacts.store import ArtifactSet, ArtifactWriter
 from tests.e2e.find_chromium import ARGUMENTS, find_chromium
 from tests.e2e.server import running_app
@@ -44,13 +42,13 @@ PIXELS = """
 """
 
 
-def main(folder: Path, small: Path) -> None:
+def measure(asked: Asked) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         sets = Path(scratch)
-        shutil.copytree(small, sets / "small")
-        _at_full_size(folder / "sets", sets / "full")
-        results = {name: measure(sets, name) for name in ("small", "full")}
-    keep("maps_page", {"hardware": hardware(), **results})
+        shutil.copytree(ROOT / "artifacts" / "demo", sets / "demo")
+        if asked.size == "full":
+            _at_full_size(asked.folder / "sets", sets / "full")
+        return {each.name: _measured(sets, each.name) for each in sorted(sets.iterdir())}
 
 
 def _at_full_size(sets: Path, out: Path) -> None:
@@ -66,7 +64,7 @@ def _at_full_size(sets: Path, out: Path) -> None:
         writer.publish(base.manifest.model_copy(update={"maps": maps, "files": writer.files}))
 
 
-def measure(sets: Path, name: str) -> dict[str, Any]:
+def _measured(sets: Path, name: str) -> dict[str, Any]:
     with running_app(sets) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*ARGUMENTS, DRAWN_BY_PROCESSOR])
         page = browser.new_page(viewport={"width": 1440, "height": 1300})
@@ -196,7 +194,3 @@ def _brushed(page: Page, each: int) -> tuple[float, int]:
 
 def _summary(taken: list[float]) -> dict[str, float]:
     return {"median": round(statistics.median(taken), 1), "most": round(max(taken), 1), "cases": len(taken)}
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,7 +1,5 @@
 """The pages over 292,365 items and 17.5 M pairs: how long a person waits, in a real Chromium.
 
-python -m benchmarks.pages_at_full_size FOLDER    uses FOLDER/360k.tsv, as read_lastfm_360k writes it
-
 The log is the simulated one at its real size; the neighbour lists are random, because only their size matters here.
 There is nothing to compare with, so these are times of one machine, beside what the product promises: 500 ms from a
 click to the lists, 100 ms for a search, 10 s for the agreement over the whole catalogue.
@@ -10,7 +8,6 @@ click to the lists, 100 ms for a search, 10 s for the agreement over the whole c
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from playwright.sync_api import sync_playwright
 
-from benchmarks.paired import ROOT, hardware, keep
-from benchmarks.read_lastfm_360k import simulated_log
+from benchmarks.data import Asked, simulated_log
+from benchmarks.paired import ROOT
 from recsys.analysis.agreement import catalogue_agreement, popularity_percentiles
 from recsys.analysis.evidence import evidence
 from recsys.analysis.search import NameIndex
@@ -36,28 +33,24 @@ QUERIES = ("radiohead", "bjork", "act 71", "soundgraden", "the beetles", "xqzzw"
 CLICKS = 20
 
 
-def main(folder: Path) -> None:
-    sets = folder / "sets"
-    seconds = {"agreement": _write_set(folder, sets / "full")}
+def measure(asked: Asked) -> dict[str, Any]:
+    sets = asked.folder / "sets"
+    agreement = _write_set(asked.folder, sets / "full")
     artifacts = ArtifactSet.open(sets / "full")
     index = NameIndex(artifacts.catalogue["item_id"].tolist(), artifacts.catalogue["name"].tolist())
     index.suggest("xqzzw")  # imports what finds near misses
     rows = list(range(0, artifacts.manifest.counts.items, artifacts.manifest.counts.items // CLICKS))
     for row in rows:
         compare_neighbours(artifacts, row, n=10)  # touches the pages of the mapped files
-    keep(
-        "pages_at_full_size",
-        {
-            "hardware": hardware(),
-            "items": artifacts.manifest.counts.items,
-            "pairs": artifacts.manifest.counts.interactions,
-            "seconds_agreement_of_the_catalogue": seconds["agreement"],
-            "ms_search": _ms(lambda query: index.search(query, 8) or index.suggest(query, 8), QUERIES),
-            "ms_comparison": _ms(lambda row: compare_neighbours(artifacts, row, n=10), rows),
-            "ms_evidence": _ms(lambda row: evidence(artifacts, row, row + 1), rows),
-            "ms_click_to_lists_in_chromium": _clicks(sets),
-        },
-    )
+    return {
+        "items": artifacts.manifest.counts.items,
+        "pairs": artifacts.manifest.counts.interactions,
+        "seconds_agreement_of_the_catalogue": agreement,
+        "ms_search": _ms(lambda query: index.search(query, 8) or index.suggest(query, 8), QUERIES),
+        "ms_comparison": _ms(lambda row: compare_neighbours(artifacts, row, n=10), rows),
+        "ms_evidence": _ms(lambda row: evidence(artifacts, row, row + 1), rows),
+        "ms_click_to_lists_in_chromium": _clicks(sets),
+    }
 
 
 def _write_set(folder: Path, out: Path) -> float:
@@ -140,7 +133,3 @@ def _clicks(sets: Path) -> dict[str, float]:
 
 def _summary(taken: list[float]) -> dict[str, float]:
     return {"median": round(statistics.median(taken), 1), "most": round(max(taken), 1), "cases": len(taken)}
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -1,56 +1,49 @@
-"""Last.fm-360K at its real size, simulated: our reader against the recipe that everybody copies.
-
-python -m benchmarks.read_lastfm_360k FOLDER [PAIRS]    writes FOLDER/360k.tsv (1.65 GB) unless it is there
-"""
+"""Last.fm-360K, simulated, at its real size and smaller: our reader against the recipe that everybody copies."""
 
 from __future__ import annotations
 
-import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from benchmarks.paired import compare, keep
-from recsys.interactions.simulate import Simulation
-from recsys.interactions.writers import write
-
-OURS = """
-import sys, time
-from pathlib import Path
-from recsys.interactions.readers import read
-start = time.perf_counter()
-log = read("lastfm-360k", Path(sys.argv[1]))
-print(time.perf_counter() - start)
-"""
-THEIRS = """
-import sys, time
-import pandas as pd
-from scipy.sparse import csr_matrix
-start = time.perf_counter()
-log = pd.read_table(sys.argv[1], usecols=[0, 2, 3], names=["user", "mbid", "artist", "plays"], header=None)
-log["user"] = log["user"].astype("category")
-log["artist"] = log["artist"].astype("category")
-matrix = csr_matrix((log["plays"].astype(float), (log["artist"].cat.codes, log["user"].cat.codes)))
-print(time.perf_counter() - start)
-"""
+from benchmarks.data import Asked, simulated_log
+from benchmarks.paired import Figures, called, compared, in_turn, run
+from benchmarks.tutorial import Clock
 
 
-def simulated_log(folder: Path) -> Path:
-    """FOLDER/360k.tsv, written unless it is there."""
-    path = folder / "360k.tsv"
-    if not path.exists():
-        people = Simulation(358_868, n_items=292_365, mean_sessions=9.2, mean_plays=10, favourites=30)
-        write(people, path, "lastfm-360k")
-    return path
-
-
-def main(folder: Path, pairs: int) -> None:
-    path = simulated_log(folder)
+def measure(asked: Asked) -> dict[str, Any]:
+    path = simulated_log(asked.folder, asked.size)
     with path.open("rb") as file:
         rows = sum(1 for _ in file)
-    result = compare(OURS, THEIRS, [str(path)], pairs)
-    data = {"rows": rows, "bytes": path.stat().st_size}
-    keep("read_lastfm_360k", {"data": data, "theirs_is": f"pandas {version('pandas')}", **result})
+    programs = {"theirs": called(theirs), "ours": called(ours)}
+    if asked.size != "tiny":
+        # Fills the caches of compiled loops and of the file.
+        run(programs["ours"], str(path))
+    measured = in_turn(programs, [str(path)], asked.rounds_or(tiny=1, small=5, full=5))
+    return {
+        "data": {"rows": rows, "bytes": path.stat().st_size},
+        "theirs is": f"pandas {version('pandas')}",
+        **compared(measured, "theirs"),
+    }
 
 
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 5)
+def ours(log: str) -> Figures:
+    from recsys.interactions.readers import read
+
+    clock = Clock()
+    read("lastfm-360k", Path(log))
+    clock.lap("read")
+    return clock.figures()
+
+
+def theirs(log: str) -> Figures:
+    import pandas as pd
+    from scipy.sparse import csr_matrix
+
+    clock = Clock()
+    plays = pd.read_table(log, usecols=[0, 2, 3], names=["user", "mbid", "artist", "plays"], header=None)
+    plays["user"] = plays["user"].astype("category")
+    plays["artist"] = plays["artist"].astype("category")
+    csr_matrix((plays["plays"].astype(float), (plays["artist"].cat.codes, plays["user"].cat.codes)))
+    clock.lap("read")
+    return clock.figures()

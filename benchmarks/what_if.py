@@ -1,17 +1,14 @@
 """The BM25 what-if: how long a preview and a refine take, and how near they come to a full fit.
 
-python -m benchmarks.what_if FOLDER HETREC
-
-HETREC is an artifact set of HetRec Last.fm-2K built with --k1 100 --b 0.8; FOLDER holds 360k.tsv and sets/full, as
-read_lastfm_360k and pages_at_full_size leave them. At full size the factors are those of short fits and the neighbours
-of the items asked about are exact; only how many plays they have matters to the time. What the product promises: 60 ms
-and 1 s on HetRec, 400 ms for a preview at full size, and a refine iteration of at most 1.1 times implicit's own.
+Small is HetRec Last.fm-2K, built with K1 100 and B 0.8. Full is beside it what pages_at_full_size leaves in FOLDER: the
+factors are those of short fits and the neighbours of the items asked about are exact; only how many plays they have
+matters to the time. What the product promises: 60 ms and 1 s on HetRec, 400 ms for a preview at full size, and a refine
+iteration of at most 1.1 times implicit's own.
 """
 
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,13 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.paired import hardware, keep
+from benchmarks.data import Asked, hetrec
 from recsys.analysis.compare import overlap_at_n
 from recsys.analysis.neighbours import exact_neighbours
 from recsys.artifacts.store import ArtifactSet, ArtifactWriter
+from recsys.config import BuildConfig
 from recsys.models import als
 from recsys.models.bm25 import bm25_weights
 from recsys.models.vectors import ItemVectors
+from recsys.pipeline import build
 from recsys.whatif.engine import REFINE_ITERATIONS, WhatIfEngine, lists_by
 from recsys.whatif.trust import measure_trust
 
@@ -33,8 +32,12 @@ TO = {"k1": 1.2, "b": 0.75}
 ITEMS, REPLICATES, SHORT, PAIRS = 41, 2, 3, 3
 
 
-def main(folder: Path, hetrec: Path) -> None:
-    keep("what_if", {"hardware": hardware(), "hetrec": _hetrec(hetrec), "lastfm_360k_simulated": _full_size(folder)})
+def measure(asked: Asked) -> dict[str, Any]:
+    path = asked.folder / "sets" / "hetrec"
+    if not path.exists():
+        build("lastfm-2k", hetrec(), path, BuildConfig(als={"k1": 100.0, "b": 0.8}, maps=[]))
+    at_full_size = {"lastfm_360k_simulated": _full_size(asked.folder)} if asked.size == "full" else {}
+    return {"hetrec": _hetrec(path), **at_full_size}
 
 
 def _hetrec(path: Path) -> dict[str, Any]:
@@ -142,7 +145,3 @@ def _summary(values: list[float]) -> dict[str, float]:
     return {
         "median": round(statistics.median(values), 3), "min": round(min(values), 3), "max": round(max(values), 3)
     }  # fmt: skip
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))

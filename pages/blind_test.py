@@ -3,12 +3,13 @@
 import streamlit as st
 
 from recsys.ui.blind_test import ballot_panel, folded, item_in_question, sitting_of, tally_panel, vote_store
-from recsys.ui.controls import list_length
+from recsys.ui.controls import list_length, pair_picker
 from recsys.ui.loading import artifacts_or_stop, name_index
 
 artifacts = artifacts_or_stop()
+pair = pair_picker(artifacts)
 store = vote_store()
-sitting = sitting_of(artifacts)
+sitting = sitting_of(artifacts, pair)
 question = st.container()
 search, length, fold = st.columns([3, 2, 2], gap="large", vertical_alignment="bottom")
 with search:
@@ -18,5 +19,5 @@ with length:
 with fold:
     apart = folded()
 with question:
-    ballot_panel(artifacts, store, sitting, item, n, apart)
-tally_panel(artifacts, store, sitting, n)
+    ballot_panel(artifacts, pair, store, sitting, item, n, apart)
+tally_panel(artifacts, pair, store, sitting, n)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from recsys.ui.controls import pair_picker
 from recsys.ui.evaluation import (
     differences_panel,
     distrust_panel,
@@ -16,18 +17,19 @@ from recsys.ui.evaluation import (
 from recsys.ui.loading import artifacts_or_stop
 
 artifacts = artifacts_or_stop()
-found = evaluation_or_stop(artifacts)
-verdict_header(found)
+pair = pair_picker(artifacts)
+found = evaluation_or_stop(artifacts, pair)
+verdict_header(found, pair)
 left, right = st.columns([3, 2], gap="large")
 with left:
-    differences_panel(found)
+    differences_panel(found, pair)
 with right:
     distrust_panel(found)
 figures_panel(found)
-segments_panel(found)
+segments_panel(found, pair)
 left, right = st.columns(2, gap="large")
 with left:
-    trade_off_panel(found)
+    trade_off_panel(found, pair)
 with right:
-    repeats_panel(found)
+    repeats_panel(found, pair)
     report_panel(artifacts)

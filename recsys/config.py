@@ -46,6 +46,12 @@ class BuildConfig(BaseModel):
     depth: int = Field(100, ge=1, le=1000, description="length of a stored neighbour list")
     replicate_depth: int = Field(50, ge=1, le=1000, description="length of a replicate's list; the longest n shown")
     exact_below: int = Field(20_000, ge=2, description="catalogues smaller than this are searched exactly")
+    word2vec_minutes: float | None = Field(
+        None,
+        gt=0,
+        description="budget of all Word2vec fits, by which epochs and window are chosen on this machine; default none, "
+        "and 30 for large data; epochs and window, where given, are as given",
+    )
     measure_whatif: bool = Field(True, description="measure how far the quick answers of the BM25 page reach")
     maps: list[Literal["umap", "tsne"]] = Field(
         ["umap", "tsne"], description="methods by which both models are mapped; none makes a quicker build"

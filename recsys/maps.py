@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -140,11 +140,18 @@ def map_like_base(path: Path, progress: Progress) -> None:
 
 
 def with_maps(
-    unpublished: ArtifactSet, writer: ArtifactWriter, methods: Sequence[Method], seed: int, stages: Stages
+    unpublished: ArtifactSet,
+    writer: ArtifactWriter,
+    methods: Sequence[Method],
+    seed: int,
+    stages: Stages,
+    kept: Path,
 ) -> Manifest:
     """Map all models of a build that `writer` holds, and write the maps beside them; the manifest that says so.
 
     Where there are too few items for a map there is none, and a warning in the manifest.
+
+    kept : folder where finished layouts wait until the build is published.
     """
     manifest = unpublished.manifest
     maps: dict[str, MapEntry] = {}
@@ -152,7 +159,9 @@ def with_maps(
     for method in methods:
         params = PARAMS[method].model_validate({}).within(manifest.depth)
         try:
-            made = _made(unpublished, method, unpublished.model_names, params, seed, stages)
+            folder = kept / method
+            folder.mkdir(exist_ok=True)
+            made = _made(unpublished, method, unpublished.model_names, params, seed, stages, folder=folder)
         except ParameterError as error:
             warnings.append(f"there is no {METHOD_TITLES[method]} map: {error}")
             continue
@@ -365,6 +374,23 @@ def _measured(
     return _Map(laid.layout, held, shift, entry)
 
 
+def without_maps(artifacts: ArtifactSet, gone: set[str]) -> tuple[dict[str, MapEntry], Callable[[str], bool]]:
+    """The entries of the maps that stay where those named `gone`, as MODEL/METHOD, go; and which files go with them."""
+    maps = {name: (artifacts.manifest.maps or {})[name] for name in artifacts.maps if name not in gone}
+    # A distance from a map that is no longer there says nothing.
+    adrift = {
+        name
+        for name, entry in maps.items()
+        if (other := entry.shift_from) is not None and IN_SET not in other and other not in maps
+    }
+    for name in adrift:
+        lost = [key for key in ("reference", "shift_from") if IN_SET not in (getattr(maps[name], key) or "")]
+        maps[name] = maps[name].model_copy(update=dict.fromkeys([*lost, "median_shift"]))
+    shifts_gone = {f"{name.replace('/', '/maps/')}.shift.npy" for name in adrift}
+    all_of_gone = tuple(f"{name.replace('/', '/maps/')}." for name in gone)
+    return maps, lambda file: file in shifts_gone or file.startswith(all_of_gone)
+
+
 @contextmanager
 def _unfinished(path: Path, needs: dict[str, Any]) -> Iterator[Path]:
     """The folder for finished layouts of maps that need just this, for one process at a time."""
@@ -390,21 +416,8 @@ def _publish(
                 f"{path} was built anew while it was being mapped, so the maps do not show its models and were not "
                 f"kept with it; map it again"
             )
-        maps = {name: (now.manifest.maps or {})[name] for name in now.maps}
-        replaced = {f"{model}/{method}" for model in chosen}
-        # A distance from a map that is no longer there says nothing.
-        staying = maps.keys() - replaced
-        adrift = {
-            name
-            for name in staying
-            if (other := maps[name].shift_from) is not None and IN_SET not in other and other not in staying
-        }
-        gone = {f"{name.replace('/', '/maps/')}.shift.npy" for name in adrift}
-        all_of_replaced = tuple(f"{name.replace('/', '/maps/')}." for name in replaced)
-        writer.adopt(now, but=lambda file: file in gone or file.startswith(all_of_replaced))
-        for name in adrift:
-            lost = [key for key in ("reference", "shift_from") if IN_SET not in (getattr(maps[name], key) or "")]
-            maps[name] = maps[name].model_copy(update=dict.fromkeys([*lost, "median_shift"]))
+        maps, goes = without_maps(now, {f"{model}/{method}" for model in chosen})
+        writer.adopt(now, but=goes)
         maps |= _keep(writer, method, made, now.catalogue)
         manifest = now.manifest.model_copy(
             update={

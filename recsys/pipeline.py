@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import platform
+from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,8 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from recsys.analysis.agreement import popularity_percentiles
-from recsys.artifacts.manifest import SCHEMA_VERSION, Counts, Manifest, ModelEntry, Source
+from recsys.artifacts.manifest import SCHEMA_VERSION, Counts, Manifest, ModelEntry, Source, Trust
+from recsys.artifacts.packed import packed, unpacked
 from recsys.artifacts.store import ArtifactSet, ArtifactWriter, sha256_of
+from recsys.artifacts.unfinished import Part, Parts, kept_parts
 from recsys.config import BuildConfig, validated
 from recsys.interactions.inputs import paths_of
 from recsys.interactions.log import Interactions
@@ -20,6 +25,7 @@ from recsys.interactions.readers import ReadOptions, read
 from recsys.maps import with_maps
 from recsys.models import als, word2vec
 from recsys.models.vectors import ItemVectors
+from recsys.spark.engine import SparkEngine, check_spark, spark_engine
 from recsys.steps import (
     SUMMARY_N,
     Progress,
@@ -35,17 +41,38 @@ from recsys.steps import (
     mean_over_known,
     replicate_depth,
     summary_n,
+    within_budget,
 )
 from recsys.whatif.trust import measure_trust, trust_steps
 
 LARGE_FROM = 5_000_000  # (listener, item) pairs
+LARGE_MINUTES = 30.0  # for Word2vec, where the data are large
+_BY_TIME = (
+    "the speed of the machine chose epochs and window within the minutes given; with these as --epochs and --window "
+    "the same seed gives the same vectors"
+)
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "implicit", "gensim", "pynndescent")
 
 
-def build(reader: str, source: Path, out: Path, config: BuildConfig, progress: Progress | None = None) -> ArtifactSet:
+def build(
+    reader: str,
+    source: Path,
+    out: Path,
+    config: BuildConfig,
+    progress: Progress | None = None,
+    *,
+    fresh: bool = False,
+    master: str | None = None,
+) -> ArtifactSet:
     """Build an artifact set at `out` from the listening data at `source`, and put it in use.
 
-    Whatever goes wrong, the build that was in use before stays in use.
+    Whatever goes wrong, the build that was in use before stays in use. What was finished of it (reading, every fit,
+    every neighbour graph, every map, the measurement of what-ifs) is kept in a folder beside the builds, so that the
+    same build goes on there when it is asked for again: with the same files, settings and versions of libraries. The
+    folder takes as much of the disk as what it holds will in the set, up to all of it, until the build is published or
+    another one of this set is begun.
+
+    fresh : begin anew, whatever is kept. master : read and fit on Spark there, as local[2] or spark://HOST:PORT.
 
     Raises
     ------
@@ -55,23 +82,43 @@ def build(reader: str, source: Path, out: Path, config: BuildConfig, progress: P
     # Mistakes in parameters show before anything is read or trained.
     als_params = validated(als.AlsParams, config.als, "als")
     validated(word2vec.Word2vecParams, config.word2vec, "word2vec")
-    with ArtifactWriter(out) as writer:
-        interactions, digest = _read(reader, source, config, stages)
-        by_data = word2vec.data_defaults(interactions.queues)
-        word2vec_params = validated(word2vec.Word2vecParams, {**by_data, **config.word2vec}, "word2vec")
+    if master is not None:
+        check_spark(reader, config)
+    libraries = LIBRARIES if master is None else (*LIBRARIES, "pyspark")
+    versions = {"python": platform.python_version(), **{name: version(name) for name in libraries}}
+    needs = {
+        "reader": reader, "files": _files(source), "config": config.model_dump(), "versions": versions,
+        "schema": SCHEMA_VERSION,
+    }  # fmt: skip
+    with (
+        ArtifactWriter(out) as writer,
+        kept_parts(out, needs, fresh=fresh) as parts,
+        spark_engine(master, reader, source, config) if master else nullcontext() as spark,
+    ):
+        if parts.taken_up:
+            stages.progress.stage(f"taken up from an interrupted build: {', '.join(parts.taken_up)}", None)
+        interactions, digest = _read(reader, source, config, stages, parts, spark)
         _keep_interactions(writer, interactions)
         count = config.replicates or default_replicates(interactions)
         # One stream of random numbers a fit: adding replicates leaves the first ones as they were.
         als_seeds, word2vec_seeds = (np.random.SeedSequence([config.seed, model]).spawn(count) for model in (0, 1))
-        als_fits = fit_als(interactions.user_items, als_params, als_seeds, stages)
-        word2vec_fits = fit_word2vec(interactions, word2vec_params, word2vec_seeds, stages)
+        if spark is None:
+            word2vec_params, budget_notes = _word2vec_params(interactions, config, word2vec_seeds, stages, parts)
+            als_fits = fit_als(interactions.user_items, als_params, als_seeds, stages, parts)
+            word2vec_fits = fit_word2vec(interactions, word2vec_params, word2vec_seeds, stages, parts)
+        else:
+            word2vec_params, budget_notes = spark.word2vec_params(interactions), []
+            als_fits = spark.fit_als(als_params, als_seeds, stages, parts)
+            word2vec_fits = spark.fit_word2vec(word2vec_params, word2vec_seeds, stages, parts)
         vectors = {
             "als": ItemVectors.consensus([fit.item_factors for fit in als_fits]),
             "word2vec": ItemVectors.consensus([fit.vectors for fit in word2vec_fits]),
         }
         keep_als_factors(writer, als_fits)
         models = {
-            name: keep_model(name, vectors[name], params.model_dump(), interactions.catalogue, config, writer, stages)
+            name: keep_model(
+                name, vectors[name], params.model_dump(), interactions.catalogue, config, writer, stages, parts
+            )
             for name, params in (("als", als_params), ("word2vec", word2vec_params))
         }
         n = summary_n(config, interactions.n_items)
@@ -79,6 +126,14 @@ def build(reader: str, source: Path, out: Path, config: BuildConfig, progress: P
         entries = {name: model.entry for name, model in models.items()}
         notes = clipped_note(als_fits, interactions.user_items.nnz)
         entries["als"] = entries["als"].model_copy(update={"notes": notes})
+        if budget_notes:
+            entries["word2vec"] = entries["word2vec"].model_copy(
+                update={"notes": budget_notes, "repeatable": False, "repeatable_note": _BY_TIME}
+            )
+        warnings = _warnings(interactions, entries)
+        if spark is not None:
+            entries = {name: spark.told(name, entry) for name, entry in entries.items()}
+            warnings.append(spark.warning)
         with stages("write"):
             manifest = Manifest(
                 schema_version=SCHEMA_VERSION,
@@ -97,26 +152,62 @@ def build(reader: str, source: Path, out: Path, config: BuildConfig, progress: P
                 seed=config.seed,
                 depth=models["als"].neighbours.shape[1],
                 replicate_depth=replicate_depth(config, interactions.n_items),
-                versions={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+                versions=versions,
                 models=entries,
                 agreement_n=n,
                 agreement=mean_over_known(
                     agreement["overlap"].to_numpy(np.float64), interactions.catalogue["listeners"].to_numpy()
                 ),
                 checks=check(interactions.user_items.shape, als_fits, vectors, models),
-                warnings=_warnings(interactions, entries),
+                warnings=warnings,
                 timings={},
                 files=writer.files,
             )
         unpublished = ArtifactSet(writer.folder, manifest)
         if config.maps:
-            manifest = with_maps(unpublished, writer, config.maps, config.seed, stages)
+            manifest = with_maps(unpublished, writer, config.maps, config.seed, stages, parts.folder)
         if config.measure_whatif:
             with stages("whatif", "measuring how far quick what-ifs reach", trust_steps(unpublished)):
-                trust = measure_trust(unpublished, n, stages.progress.advance)
-            manifest = manifest.model_copy(update={"whatif": trust})
+                trust = parts.once(
+                    "whatif",
+                    "how far quick what-ifs reach",
+                    lambda: Part(numbers=measure_trust(unpublished, n, stages.progress.advance).model_dump()),
+                )
+            stages.add("whatif", trust.seconds)
+            manifest = manifest.model_copy(update={"whatif": Trust(**trust.numbers)})
         build_id = writer.publish(manifest.model_copy(update={"timings": stages.seconds}))
     return ArtifactSet.open(out / build_id)
+
+
+def _files(source: Path) -> list[tuple[str, int, int]]:
+    """Path, size and time of the last change of each file of the input and of what lies beside it under its name."""
+    files = paths_of(source)
+    names = {(file.parent, file.name.split(".")[0]) for file in files}
+    beside = [near for folder in {file.parent for file in files} for near in folder.iterdir() if near.is_file()]
+    of_it = {*files, *(near for near in beside if (near.parent, near.name.split(".")[0]) in names)}
+    return sorted((str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in of_it)
+
+
+def _word2vec_params(
+    interactions: Interactions,
+    config: BuildConfig,
+    seeds: Sequence[np.random.SeedSequence],
+    stages: Stages,
+    parts: Parts,
+) -> tuple[word2vec.Word2vecParams, list[str]]:
+    """Parameters of Word2vec; where a budget had a say in them, what it said."""
+    minutes = config.word2vec_minutes or (LARGE_MINUTES if interactions.user_items.nnz >= LARGE_FROM else None)
+    given = {"epochs", "window"} & config.word2vec.keys()
+    by_time = minutes is not None and len(given) < 2
+    by_data = word2vec.data_defaults(interactions.queues, math.inf if by_time else word2vec.MOST_PAIRS)
+    wanted = validated(word2vec.Word2vecParams, {**by_data, **config.word2vec}, "word2vec")
+    if minutes is None or not by_time:
+        return wanted, []
+    # A budget that nobody gave refuses nothing.
+    params, words = within_budget(
+        interactions, wanted, minutes, given, seeds, stages, parts, refuse=config.word2vec_minutes is not None
+    )
+    return params, [words]
 
 
 def default_replicates(interactions: Interactions) -> int:
@@ -143,12 +234,25 @@ def read_log(reader: str, source: Path, config: BuildConfig, progress: Progress)
     return read(reader, source, options)
 
 
-def _read(reader: str, source: Path, config: BuildConfig, stages: Stages) -> tuple[Interactions, str]:
+def _read(
+    reader: str, source: Path, config: BuildConfig, stages: Stages, parts: Parts, spark: SparkEngine | None
+) -> tuple[Interactions, str]:
+    def read_and_filtered() -> Part:
+        if spark is None:
+            everything = read_log(reader, source, config, stages.progress)
+            digests = [sha256_of(file) for file in everything.report.files]
+            interactions = everything.with_min_listeners(config.min_listeners)
+        else:
+            stages.progress.stage(f"reading {source.name} on Spark", None)
+            interactions, digests = spark.read()
+        part = packed(interactions)
+        part.numbers["sha256"] = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+        return part
+
     with stages("read"):
-        everything = read_log(reader, source, config, stages.progress)
-        interactions = everything.with_min_listeners(config.min_listeners)
-        digests = "".join(sorted(sha256_of(file) for file in everything.report.files))
-    return interactions, hashlib.sha256(digests.encode()).hexdigest()
+        part = parts.once("reading", "reading", read_and_filtered)
+    stages.add("read", part.seconds)
+    return unpacked(part), part.numbers["sha256"]
 
 
 def _keep_interactions(writer: ArtifactWriter, interactions: Interactions) -> None:

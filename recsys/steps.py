@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -22,15 +23,19 @@ from recsys.analysis.neighbours import NeighbourGraph, neighbour_graph, recall_o
 from recsys.analysis.stability import noise_floors
 from recsys.artifacts.manifest import ModelEntry
 from recsys.artifacts.store import ArtifactWriter
+from recsys.artifacts.unfinished import Part, Parts
 from recsys.config import BuildConfig
 from recsys.errors import RecsysError
 from recsys.interactions.log import Interactions
 from recsys.models import als, word2vec
 from recsys.models.vectors import ItemVectors
+from recsys.models.word2vec_budget import Allowed, allowed
 
 SUMMARY_N = 10
 SUMMARY_MIN_LISTENERS = 10
 MODEL_TITLES = {"als": "ALS", "word2vec": "Word2vec"}
+MAKES_ALL = Parts()
+PACE_SECONDS = 3.0
 
 Result = TypeVar("Result")
 Rows = npt.NDArray[np.int32]
@@ -65,18 +70,38 @@ class Stages:
             self.progress.stage(words, total)
         start = time.perf_counter()
         yield
-        self.seconds[key] = round(self.seconds.get(key, 0.0) + time.perf_counter() - start, 2)
+        self.add(key, time.perf_counter() - start)
+
+    def add(self, key: str, seconds: float) -> None:
+        """Seconds that an interrupted build spent on what this one took up."""
+        self.seconds[key] = round(self.seconds.get(key, 0.0) + seconds, 2)
 
 
 def fit_als(
-    user_items: sp.csr_matrix, params: als.AlsParams, seeds: Sequence[np.random.SeedSequence], stages: Stages
+    user_items: sp.csr_matrix,
+    params: als.AlsParams,
+    seeds: Sequence[np.random.SeedSequence],
+    stages: Stages,
+    parts: Parts = MAKES_ALL,
 ) -> list[als.AlsFit]:
     """One fit a seed; user_items CSR (n_users, n_items) of play counts."""
+
+    def fitted(own: np.random.SeedSequence) -> Part:
+        fit = als.fit(user_items, params, np.random.default_rng(own), lambda: stages.progress.advance(1))
+        factors = {"item_factors": fit.item_factors, "user_factors": fit.user_factors}
+        return Part(factors, {"clipped_weights": fit.clipped_weights})
+
     words = f"fitting ALS, {len(seeds)} replicates"
     with stages("fit_als", words, len(seeds) * params.iterations):
-        return [
-            als.fit(user_items, params, np.random.default_rng(own), lambda: stages.progress.advance(1)) for own in seeds
+        found = [
+            parts.once(f"als-{r}", f"ALS {r + 1} of {len(seeds)}", lambda own=own: fitted(own))  # type: ignore[misc]
+            for r, own in enumerate(seeds)
         ]
+    stages.add("fit_als", sum(part.seconds for part in found))
+    return [
+        als.AlsFit(part.arrays["item_factors"], part.arrays["user_factors"], part.numbers["clipped_weights"])
+        for part in found
+    ]
 
 
 def fit_word2vec(
@@ -84,6 +109,7 @@ def fit_word2vec(
     params: word2vec.Word2vecParams,
     seeds: Sequence[np.random.SeedSequence],
     stages: Stages,
+    parts: Parts = MAKES_ALL,
 ) -> list[word2vec.Word2vecFit]:
     """One fit a seed."""
     stop = threading.Event()
@@ -93,18 +119,73 @@ def fit_word2vec(
             raise RecsysError("the build was stopped")
         stages.progress.advance(1)
 
+    def fitted(own: np.random.SeedSequence) -> Part:
+        return Part({"vectors": word2vec.fit(interactions, params, np.random.default_rng(own), on_epoch).vectors})
+
     with stages("fit_word2vec", f"fitting Word2vec, {len(seeds)} replicates", len(seeds) * params.epochs):
-        # A fit with one worker is repeatable; replicates side by side keep the other cores busy all the same.
-        return _side_by_side(
+        found = _side_by_side(
             [
-                lambda own=own: word2vec.fit(  # type: ignore[misc]
-                    interactions, params, np.random.default_rng(own), on_epoch
+                lambda r=r, own=own: parts.once(  # type: ignore[misc]
+                    f"word2vec-{r}", f"Word2vec {r + 1} of {len(seeds)}", lambda: fitted(own)
                 )
-                for own in seeds
+                for r, own in enumerate(seeds)
             ],
-            workers=max(1, (os.cpu_count() or 1) // params.workers),
+            workers=_fits_at_once(params),
             stop=stop,
         )
+    stages.add("fit_word2vec", sum(part.seconds for part in found) / min(_fits_at_once(params), len(seeds)))
+    return [word2vec.Word2vecFit(**part.arrays) for part in found]
+
+
+def within_budget(
+    interactions: Interactions,
+    wanted: word2vec.Word2vecParams,
+    minutes: float,
+    given: Collection[str],
+    seeds: Sequence[np.random.SeedSequence],
+    stages: Stages,
+    parts: Parts,
+    *,
+    refuse: bool,
+) -> tuple[word2vec.Word2vecParams, str]:
+    """The wanted parameters with as many epochs, and as wide a window, as the budget allows here; what was chosen, in
+    words. An interrupted build's choice stands, however fast the machine is now.
+
+    given : of epochs and window those that stay. seeds : one a fit. refuse : a budget too small, see `allowed`.
+
+    Raises
+    ------
+    ParameterError : see `allowed`.
+    """
+    at_once = min(_fits_at_once(wanted), len(seeds))
+
+    def side_by_side(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
+        return _side_by_side(tasks, workers=at_once, stop=threading.Event())
+
+    def choose() -> Part:
+        stages.progress.stage("measuring how fast Word2vec is here", None)
+        streams = [np.random.default_rng(own) for own in seeds[:at_once]]
+        # As many at a time as there will be fits: they share caches and cores.
+        meters = side_by_side([partial(word2vec.PaceMeter, interactions, wanted, rng) for rng in streams])
+
+        def pace_at(window: int) -> word2vec.Pace:
+            paces = side_by_side([partial(meter.at, window, seconds=PACE_SECONDS) for meter in meters])
+            return max(paces, key=lambda pace: pace.epoch)
+
+        rounds = -(-len(seeds) // at_once)
+        chosen = allowed(wanted, minutes, rounds=rounds, given=given, pace_at=pace_at, refuse=refuse)
+        return Part(numbers=asdict(chosen))
+
+    with stages("measure_word2vec"):
+        part = parts.once("word2vec-budget", "what the time allows Word2vec", choose)
+    chosen = Allowed(**part.numbers)
+    stages.progress.stage(f"Word2vec: {chosen.words}", None)
+    return wanted.model_copy(update={"window": chosen.window, "epochs": chosen.epochs}), chosen.words
+
+
+def _fits_at_once(params: word2vec.Word2vecParams) -> int:
+    """A fit with one worker is repeatable; replicates side by side keep the other cores busy all the same."""
+    return max(1, (os.cpu_count() or 1) // params.workers)
 
 
 def _side_by_side(tasks: Sequence[Callable[[], Result]], workers: int, stop: threading.Event) -> list[Result]:
@@ -148,34 +229,52 @@ def keep_model(
     config: BuildConfig,
     writer: ArtifactWriter,
     stages: Stages,
+    parts: Parts = MAKES_ALL,
 ) -> KeptModel:
     """Write the neighbour lists of the consensus, the replicates and the halves, and measure what they tell."""
-    rng = np.random.default_rng([config.seed, 2])
-    n_items = len(catalogue)
+    n_items, count = len(catalogue), vectors.n_replicates
     depth, shallow, n = min(config.depth, n_items - 1), replicate_depth(config, n_items), summary_n(config, n_items)
     listeners = catalogue["listeners"].to_numpy()
-    title = MODEL_TITLES[name]
-    subsets = {str(r): vectors.only([r]) for r in range(vectors.n_replicates)} if vectors.n_replicates > 1 else {}
-    if vectors.n_replicates > 1:
-        subsets.update(zip(("half_a", "half_b"), vectors.halves(), strict=True))
+    title = MODEL_TITLES.get(name, name)
+    subsets = {str(r): partial(vectors.only, [r]) for r in range(count)} if count > 1 else {}
+    if count > 2:
+        subsets |= {f"half_{half}": partial(_half, vectors, i) for i, half in enumerate("ab")}
+    # One stream of random numbers a graph: the same whether others are taken up or not.
+    sampling, whole, *each = np.random.SeedSequence([config.seed, 2]).spawn(2 + len(subsets))
 
-    def graph_of(each: ItemVectors, list_depth: int) -> NeighbourGraph:
-        return neighbour_graph(
-            each.vectors, list_depth, rng, exact_below=config.exact_below, on_rows=stages.progress.advance
-        )
+    def graph_of(
+        key: str, words: str, of: Callable[[], ItemVectors], list_depth: int, seed: np.random.SeedSequence
+    ) -> NeighbourGraph:
+        def searched() -> Part:
+            graph = neighbour_graph(
+                of().vectors,
+                list_depth,
+                np.random.default_rng(seed),
+                exact_below=config.exact_below,
+                on_rows=stages.progress.advance,
+            )
+            return Part({"neighbours": graph.neighbours, "similarities": graph.similarities})
+
+        part = parts.once(f"{name}-{key}", f"{title}: {words}", searched)
+        stages.add(f"neighbours_{name}", part.seconds)
+        return NeighbourGraph(**part.arrays)
 
     with stages(f"neighbours_{name}", f"{title}: neighbours", n_items * (1 + len(subsets))):
-        graph = graph_of(vectors, depth)
+        graph = graph_of("neighbours", "neighbours", lambda: vectors, depth, whole)
         writer.array(f"{name}/vectors", vectors.vectors)
         writer.array(f"{name}/neighbours", graph.neighbours)
         writer.array(f"{name}/similarities", graph.similarities)
         lists: dict[str, Rows] = {}
-        for subset, own in subsets.items():
-            lists[subset] = graph_of(own, shallow).neighbours
-            writer.array(f"{name}/replicates/{subset}", lists[subset])
+        for (subset, of), seed in zip(subsets.items(), each, strict=True):
+            lists[subset] = graph_of(f"neighbours-{subset}", f"neighbours of {subset}", of, shallow, seed).neighbours
+        if count == 2:
+            # Half of two replicates is one of them.
+            lists |= {"half_a": lists["0"], "half_b": lists["1"]}
+        for subset, own in lists.items():
+            writer.array(f"{name}/replicates/{subset}", own)
         exact = n_items < config.exact_below
-        recall = recall_on_sample(graph, vectors.vectors, n, rng)
-    singles = [lists[str(r)] for r in range(len(subsets) and vectors.n_replicates)]
+        recall = recall_on_sample(graph, vectors.vectors, n, np.random.default_rng(sampling))
+    singles = [lists[str(r)] for r in range(len(subsets) and count)]
     halves = [lists[half] for half in ("half_a", "half_b")] if subsets else []
     share = tag_share(
         graph.neighbours, catalogue["tags"].tolist(), listeners, n=n, min_listeners=SUMMARY_MIN_LISTENERS
@@ -184,7 +283,7 @@ def keep_model(
     entry = ModelEntry(
         title=title,
         params=params,
-        n_replicates=vectors.n_replicates,
+        n_replicates=count,
         repeatable=repeatable,
         repeatable_note=note,
         items_missing=int((~vectors.present).sum()),
@@ -195,6 +294,10 @@ def keep_model(
         notes=[],
     )
     return KeptModel(entry, graph.neighbours, graph.similarities, singles, halves)
+
+
+def _half(vectors: ItemVectors, half: int) -> ItemVectors:
+    return vectors.halves()[half]
 
 
 def _repeatability(name: str, params: dict[str, Any], exact: bool) -> tuple[bool, str]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from recsys.analysis.projection import MapParams, Method, TsneParams, UmapParams, aligned, project, shifts
-from recsys.artifacts.store import BUILDING, ArtifactSet, verify
+from recsys.artifacts.store import BUILDING, STAGES, ArtifactSet, verify
 from recsys.config import BuildConfig, load_config
 from recsys.errors import InputError, ParameterError
 from recsys.interactions.simulate import catalogue
@@ -71,11 +71,18 @@ def test_a_catalogue_too_small_for_maps_is_built_without_and_says_so(tmp_path: P
 
 
 def test_a_build_that_is_stopped_at_its_maps_leaves_the_set_in_use_alone(small_set: Path, small_log: Path) -> None:
-    before = {path: path.read_bytes() for path in small_set.rglob("*") if path.is_file()}
+    def whole_set() -> dict[Path, bytes]:
+        files = [path for path in small_set.rglob("*") if path.is_file()]
+        return {
+            path: path.read_bytes() for path in files if not path.relative_to(small_set).parts[0].startswith(STAGES)
+        }
+
+    before = whole_set()
     config = BuildConfig(replicates=1, measure_whatif=False, **TINY | {"maps": ["tsne"]})
     with pytest.raises(KeyboardInterrupt):
         build("events", small_log, small_set, config, StopsAt("Word2vec: t-SNE map"))
-    assert {path: path.read_bytes() for path in small_set.rglob("*") if path.is_file()} == before
+    assert whole_set() == before
+    assert verify(small_set) == []
 
 
 def test_more_replicates_leave_the_first_ones_as_they_were(small_log: Path, tmp_path: Path) -> None:
@@ -110,7 +117,7 @@ def test_refused_input_leaves_the_set_in_use_alone(small_set: Path, tmp_path: Pa
     with pytest.raises(InputError):
         build("events", tmp_path / "bad.csv", small_set, BuildConfig(**TINY))
     assert ArtifactSet.open(small_set).fingerprint == before
-    assert not list(small_set.glob(f"{BUILDING}*"))
+    assert not [*small_set.glob(f"{BUILDING}*"), *small_set.glob(f"{STAGES}*")]
 
 
 def test_killed_builds_leave_the_set_in_use_and_the_next_build_clears_up(small_set: Path, small_log: Path) -> None:
@@ -125,7 +132,7 @@ def test_killed_builds_leave_the_set_in_use_and_the_next_build_clears_up(small_s
     seconds = time.monotonic() - start
     rng = random.Random(7)
     killed = 0
-    for attempt in range(20):
+    for attempt in range(60):
         before = ArtifactSet.open(small_set).folder
         # In a group of its own, so that the kill reaches everything it started and nothing else.
         process = subprocess.Popen(
@@ -138,11 +145,15 @@ def test_killed_builds_leave_the_set_in_use_and_the_next_build_clears_up(small_s
         after = ArtifactSet.open(small_set)
         assert after.problems() == []
         assert process.returncode == 0 or after.folder == before or after.manifest.seed == 200 + attempt
-    assert killed >= 10
+        if killed == 12:
+            break
+        if process.returncode == 0:
+            seconds *= 0.8  # the machine is less busy than it was
+    assert killed == 12
     subprocess.run([*command, "300"], cwd=ROOT, check=True, capture_output=True)
     assert ArtifactSet.open(small_set).manifest.seed == 300
     assert verify(small_set) == []
-    assert not list(small_set.glob(f"{BUILDING}*"))
+    assert not [*small_set.glob(f"{BUILDING}*"), *small_set.glob(f"{STAGES}*")]
 
 
 def test_models_recover_the_truth_of_the_simulation() -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from recsys.analysis.compare import overlaps_at_n, rank_biased_overlaps
 from recsys.analysis.stability import noise_floors, separations
+from recsys.artifacts.store import ArtifactSet, Pair
 
 IntArray = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -49,6 +50,19 @@ def catalogue_agreement(
             **{f"floor_{name}": _floors(halves[name], neighbours[name], n) for name in (first, second)},
             "p_value": _p_values(replicates[first], replicates[second], neighbours[first], n),
         }
+    )
+
+
+def pair_agreement(artifacts: ArtifactSet, pair: Pair) -> pd.DataFrame:
+    """`catalogue_agreement` of two models of a set: as stored for those of the build, else measured now."""
+    if pair == artifacts.pair:
+        return artifacts.agreement
+    return catalogue_agreement(
+        {name: artifacts.neighbours(name) for name in pair},
+        {name: artifacts.similarities(name) for name in pair},
+        {name: artifacts.replicate_neighbours(name) for name in pair},
+        {name: artifacts.half_neighbours(name) for name in pair},
+        artifacts.manifest.agreement_n,
     )
 
 

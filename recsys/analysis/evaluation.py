@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ IntArray = npt.NDArray[np.integer[Any]]
 # Scores of all items for some of the lists that are asked for, (n_rows, n_items).
 Scores = Callable[[slice], npt.NDArray[np.floating[Any]]]
 TAGS_COMPARED = 3
+# trec_eval, in C beneath ir-measures, keeps what it computes in variables of the whole process.
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -201,8 +204,9 @@ def accuracy(recommended: IntArray, held_out: sp.csr_matrix, n: int) -> Accuracy
         ir_measures.nDCG @ n, ir_measures.R @ n, ir_measures.Success @ n, ir_measures.AP @ n, ir_measures.RR
     ]  # fmt: skip
     result = {measure: np.full(len(recommended), np.nan) for measure in measures}
-    for found in ir_measures.iter_calc(measures, relevant, run):
-        result[found.measure][int(found.query_id)] = found.value
+    with _one_at_a_time:
+        for found in ir_measures.iter_calc(measures, relevant, run):
+            result[found.measure][int(found.query_id)] = found.value
     return Accuracy(*(result[measure] for measure in measures))
 
 

@@ -13,6 +13,7 @@ from recsys.errors import ParameterError
 
 EXACT_BELOW = 20_000
 BLOCK_CELLS = 16_000_000  # similarities held at once, 64 MB
+GATHERED_CELLS = 500_000  # of neighbours' vectors held at once: 2 MB stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _approximate_neighbours(vectors: npt.NDArray[np.float32], depth: int, rng: n
     rows, _ = index.neighbor_graph
     neighbours = np.full((len(vectors), depth), -1, np.int32)
     similarities = np.full((len(vectors), depth), np.nan, np.float32)
-    step = max(1, BLOCK_CELLS // ((found + 1) * vectors.shape[1]))
+    step = max(1, GATHERED_CELLS // ((found + 1) * vectors.shape[1]))
     for start in range(0, len(present), step):
         here = present[start : start + step]
         near = rows[start : start + step]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ import pandas as pd
 from recsys.analysis.agreement import REAL_BELOW, is_real
 from recsys.analysis.compare import jaccards_at_n, overlaps_at_n, rank_biased_overlaps, rank_moves
 from recsys.analysis.stability import noise_floors, separations, smallest_p_value, stabilities
-from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.store import ArtifactSet, Pair
 from recsys.errors import ParameterError
 
 Verdict = Literal["real", "noise", "unknown"]
@@ -59,6 +59,7 @@ class SideBySide:
     p_value : how often relabelled replicates would look as different; None where not known.
     verdict : "real" where the models differ by more than each differs from itself, "noise" where that cannot be
         shown, "unknown" where there are too few replicates to tell.
+    places : which of the set's models the two are, from 0: what each is drawn as everywhere.
     """
 
     item_row: int
@@ -76,6 +77,7 @@ class SideBySide:
     p_value: float | None
     verdict: Verdict
     popularity: tuple[float, float] = EVERY_POPULARITY
+    places: tuple[int, int] = (0, 1)
 
     @property
     def n_shared(self) -> int:
@@ -132,10 +134,16 @@ class SideBySide:
 
 
 def compare_neighbours(
-    artifacts: ArtifactSet, item_row: int, *, n: int, popularity: tuple[float, float] = EVERY_POPULARITY
+    artifacts: ArtifactSet,
+    item_row: int,
+    *,
+    n: int,
+    popularity: tuple[float, float] = EVERY_POPULARITY,
+    pair: Pair | None = None,
 ) -> SideBySide:
     """Both models' n nearest items of one item, from the stored graphs, with the noise beside the difference.
 
+    pair : which two models; None for those of the build.
     popularity : lowest and highest percentile of the neighbours, [0, 100]. What lies outside leaves every list, those
         of the replicates too; nothing is ranked anew. Lists are then looked through as deep as replicates are stored,
         and may end before n.
@@ -144,10 +152,11 @@ def compare_neighbours(
     ------
     ParameterError : n outside 1 … the set's replicate depth, no such row, or percentiles out of order.
     """
-    models = artifacts.model_names[:2]
+    models = pair or artifacts.pair
     lists = {model: stored_lists(artifacts, model, item_row, n=n, popularity=popularity) for model in models}
     titles = {model: artifacts.titles[model] for model in models}
-    return compare_lists(artifacts.catalogue, item_row, lists, n=n, titles=titles, popularity=popularity)
+    view = compare_lists(artifacts.catalogue, item_row, lists, n=n, titles=titles, popularity=popularity)
+    return replace(view, places=artifacts.places(models))
 
 
 def stored_lists(
@@ -253,7 +262,9 @@ def headline(view: SideBySide) -> str:
         words += f" No more than {of} of those near enough to be stored lie there."
     floors = [floor for floor in view.noise_floor.values() if floor is not None]
     if len(floors) < 2:
-        return f"{words} How much of that is noise is not known: this set was built with one replicate."
+        unknown = [view.titles[model] for model, floor in view.noise_floor.items() if floor is None]
+        why = "this set was built with one replicate" if len(unknown) > 1 else f"{unknown[0]} has one replicate"
+        return f"{words} How much of that is noise is not known: {why}."
     alone = [f"{floor * of:.0f}" for floor in floors]
     own = f"Re-run with other seeds, {first} shares {alone[0]} of {of} with itself and {second} {alone[1]}"
     shaky = [title for title, floor in zip((first, second), floors, strict=True) if floor < MOSTLY_CHANCE]

@@ -8,11 +8,12 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from recsys.errors import DamagedArtifacts, UnsupportedSchema
 
 SCHEMA_VERSION = 1
+MOST_MODELS = 6  # as many as there are colours that everybody can tell apart
 # Left out of the fingerprint: two builds that differ only in these are the same build.
 TIMES = ("created", "timings")
 MAP_COSTS = ("seconds", "peak_megabytes")
@@ -30,8 +31,8 @@ def _inside(path: str) -> str:
 RelativePath = Annotated[str, AfterValidator(_inside)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # Names of models become folder names, so they are kept as plain as those.
-ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
-MapName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}/(umap|tsne)$")]
+ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+MapName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}/(umap|tsne)$")]
 Share = Annotated[float | None, Field(ge=0, le=1)]
 
 
@@ -70,6 +71,18 @@ class Counts(_Strict):
     queues_ordered: bool
 
 
+class Imported(_Strict):
+    """Where the vectors of a model come from that was trained elsewhere.
+
+    files, sha256 : one a replicate. form : what kind of files. dimensions : of a replicate's vectors.
+    """
+
+    files: list[str] = Field(min_length=1)
+    sha256: list[Digest] = Field(min_length=1)
+    form: str
+    dimensions: int = Field(ge=1)
+
+
 class ModelEntry(_Strict):
     """One model: what it was trained with and how far it can be trusted.
 
@@ -79,6 +92,7 @@ class ModelEntry(_Strict):
     tag_share : see `analysis.evaluation.tag_share`; None where the data have no tags.
     replicate_overlap : mean overlap@10 between two single fits, over items with at least 10 listeners.
     noise_floor : the same between two consensuses of half the replicates each; None with one replicate.
+    imported : None for what a build has trained.
     """
 
     title: str
@@ -92,6 +106,7 @@ class ModelEntry(_Strict):
     replicate_overlap: Share
     noise_floor: Share
     notes: list[str] = []
+    imported: Imported | None = None
 
 
 class Evaluation(_Strict):
@@ -228,7 +243,7 @@ class Manifest(_Strict):
     depth: int = Field(ge=1, description="length of a stored neighbour list")
     replicate_depth: int = Field(ge=1, description="length of a replicate's stored list; the longest n with stability")
     versions: dict[str, str]
-    models: dict[ModelName, ModelEntry] = Field(min_length=1)
+    models: dict[ModelName, ModelEntry] = Field(min_length=1, max_length=MOST_MODELS)
     agreement_n: int = Field(ge=1, description="the n of agreement.parquet and of the overlaps in this manifest")
     agreement: Share = Field(description="mean overlap@n of the first two models, items with at least 10 listeners")
     checks: list[str]
@@ -240,6 +255,12 @@ class Manifest(_Strict):
     tuning: Tuning | None = None
     word2vec_tuning: Word2vecTuning | None = None
     maps: dict[MapName, MapEntry] | None = None
+
+    @field_validator("models")
+    @classmethod
+    def _imported_last(cls, models: dict[str, ModelEntry]) -> dict[str, ModelEntry]:
+        """Files have keys in the order of the alphabet; the first two are the models of the build."""
+        return dict(sorted(models.items(), key=lambda model: model[1].imported is not None))
 
     @property
     def fingerprint(self) -> str:

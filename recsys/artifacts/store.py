@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,10 +37,11 @@ BETWEEN = "--"  # between the names of a set and of a scenario that is kept besi
 BUILDING = ".building-"
 TUNING = ".tuning-"
 MAPS = ".maps-"
+STAGES = ".stages-"
 EVALUATION = "evaluation"
 MAX_MANIFEST_BYTES = 16 << 20
 _BUILD_ID = re.compile(r"[0-9a-f]{12}(-[0-9a-f]{8})?\Z")
-_UNFINISHED_ID = re.compile(rf"({re.escape(TUNING)}|{re.escape(MAPS)})[0-9a-f]{{12}}\Z")
+_UNFINISHED_ID = re.compile(rf"({'|'.join(map(re.escape, (TUNING, MAPS, STAGES)))})[0-9a-f]{{12}}\Z")
 _DTYPES = {"float32", "int32", "int64"}
 REGION_COLUMNS = ["level", "x", "y", "items", "label"]
 TUNING_COLUMNS = (
@@ -55,6 +56,7 @@ TRIAL_COLUMNS = (
 )  # fmt: skip
 
 Array = npt.NDArray[Any]
+Pair = tuple[str, str]  # names of two models that are compared
 
 
 class ArtifactWriter:
@@ -87,6 +89,7 @@ class ArtifactWriter:
         except OSError as error:
             self.__exit__()
             raise ArtifactError(f"another build is writing to {out}; wait for it or choose another --out") from error
+        self._clear_unpublished()
 
     def __enter__(self) -> ArtifactWriter:
         return self
@@ -176,14 +179,20 @@ class ArtifactWriter:
             shutil.rmtree(self.out / CURRENT)
         os.replace(beside, self.out / CURRENT)
         _flush_folder(self.out)
-        self._clear(None if previous == build_id else {build_id, previous})
+        if previous != build_id:
+            self._clear({build_id, previous})
         return build_id
 
-    def _clear(self, keep: set[str | None] | None) -> None:
-        """Remove what killed builds left behind and, unless `keep` is None, all builds but those."""
+    def _clear(self, keep: set[str | None]) -> None:
+        """Remove all builds but those."""
         for path in self.out.iterdir():
-            is_old = keep is not None and _BUILD_ID.match(path.name) and path.name not in keep
-            if is_old or path.name.startswith(BUILDING):
+            if _BUILD_ID.match(path.name) and path.name not in keep:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _clear_unpublished(self) -> None:
+        """Remove what killed builds left behind."""
+        for path in self.out.glob(f"{BUILDING}*"):
+            if path != self.folder:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
@@ -255,6 +264,30 @@ class ArtifactSet:
     def titles(self) -> dict[str, str]:
         """By model, its name for people."""
         return {name: model.title for name, model in self.manifest.models.items()}
+
+    @property
+    def pair(self) -> Pair:
+        """The two models that are compared where nobody chose others: those of the build."""
+        first, second = self.model_names[:2]
+        return first, second
+
+    def pair_of(self, names: Sequence[str]) -> Pair:
+        """Two models by name, in the order of the set.
+
+        Raises
+        ------
+        ParameterError : they are not two different models of the set.
+        """
+        chosen = [name for name in self.model_names if name in names]
+        if len(chosen) != 2 or len(names) != 2:
+            there = ", ".join(self.model_names)
+            raise ParameterError(f"{','.join(names)!r} is not two models of this set; choose two of {there}")
+        return chosen[0], chosen[1]
+
+    def places(self, pair: Sequence[str]) -> tuple[int, int]:
+        """Which of the set's models two are, from 0; colours and shapes go by it."""
+        first, second = (self.model_names.index(name) for name in pair)
+        return first, second
 
     @cached_property
     def catalogue(self) -> pd.DataFrame:

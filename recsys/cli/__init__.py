@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 
 from rich.markup import escape
 
-from recsys.cli import data, evaluation, maps, recommend, report, sets, tuning, whatif
+from recsys.cli import data, evaluation, maps, models, recommend, report, sets, tuning, whatif
 from recsys.cli.console import app, err
 from recsys.errors import ParameterError, RecsysError, UnknownItem
 
-__all__ = ["app", "data", "evaluation", "main", "maps", "recommend", "report", "sets", "tuning", "whatif"]
+__all__ = ["app", "data", "evaluation", "main", "maps", "models", "recommend", "report", "sets", "tuning", "whatif"]
 INTERRUPTED = 130
 
 

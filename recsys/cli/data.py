@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,13 @@ Level = Annotated[str | None, typer.Option(help="artist or track, for logs that 
 Merge = Annotated[
     bool | None, typer.Option("--merge/--no-merge", help="one item for all spellings of a name [default: merge]")
 ]
+
+
+class Engine(StrEnum):
+    """What reads and fits."""
+
+    LOCAL = "local"
+    SPARK = "spark"
 
 
 @app.command()
@@ -62,9 +70,20 @@ def build(
     negative: Annotated[int | None, typer.Option(help="Word2vec negatives [default: 5]")] = None,
     vector_size: Annotated[int | None, typer.Option(help="Word2vec vector size [default: 50]")] = None,
     workers: Annotated[int | None, typer.Option(help="threads of one Word2vec fit; 1 is repeatable")] = None,
+    word2vec_minutes: Annotated[
+        float | None,
+        typer.Option(help="budget of all Word2vec fits, decides epochs and window [default: large data 30]"),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="take nothing up from an interrupted build")] = False,
+    engine: Annotated[
+        Engine, typer.Option(help="what reads and fits: this machine by itself, or Spark")
+    ] = Engine.LOCAL,
+    master: Annotated[
+        str | None, typer.Option(help="of --engine spark: local[CORES] or spark://HOST:PORT [default: local[*]]")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train both models on listening data and put the artifact set in use."""
+    """Train both models on listening data and put the artifact set in use. Goes on where it was interrupted."""
     from recsys.pipeline import build as run_build
 
     settings = load_config(
@@ -79,6 +98,7 @@ def build(
             "level": level,
             "merge_spellings": merge,
             "depth": depth,
+            "word2vec_minutes": word2vec_minutes,
             "maps": None if maps is None else {"both": ["umap", "tsne"], "none": []}.get(maps, [maps]),
             "als": {
                 "k1": k1, "b": b, "factors": factors, "iterations": iterations, "regularization": regularization,
@@ -89,8 +109,11 @@ def build(
             },
         },
     )  # fmt: skip
+    if engine is Engine.LOCAL and master is not None:
+        raise ParameterError(f"--master {master} is for --engine spark; add that or leave --master out")
+    at = (master or "local[*]") if engine is Engine.SPARK else None
     with progress_bars(quiet=as_json) as progress:
-        artifacts = run_build(reader, input or _fetched(reader), out_, settings, progress)
+        artifacts = run_build(reader, input or _fetched(reader), out_, settings, progress, fresh=fresh, master=at)
     if as_json:
         print_json(passport_json(artifacts))
     else:

@@ -217,5 +217,8 @@ def _facts(found: Evaluated) -> Iterator[str]:
     yield "the segments: recall by listeners of the held-out item, nDCG by items of the listener, both in training"
     for model in found.models.values():
         if model.params:
-            params = ", ".join(f"{name} {value:g}" for name, value in model.params.items())
+            params = ", ".join(
+                f"{name} {value}" if isinstance(value, str) else f"{name} {value:g}"
+                for name, value in model.params.items()
+            )
             yield f"{model.title}: {params}" + ("" if model.baseline else f"; {model.replicates} fits")

@@ -23,7 +23,7 @@ BOTH = "both"
 def map_models(
     artifacts: Artifacts,
     method: Annotated[str, typer.Option(help="umap or tsne")],
-    model: Annotated[str, typer.Option(help="als, word2vec or both")] = BOTH,
+    model: Annotated[str, typer.Option(help="als, word2vec, an imported one, or both for all")] = BOTH,
     n_neighbors: Annotated[int | None, typer.Option(help="of UMAP: items in a neighbourhood [default: 15]")] = None,
     min_dist: Annotated[float | None, typer.Option(help="of UMAP: how close points come [default: 0.1]")] = None,
     perplexity: Annotated[float | None, typer.Option(help="of t-SNE: effective neighbours [default: 30]")] = None,

@@ -18,17 +18,22 @@ from recsys.errors import ParameterError, UnknownItem
 from recsys.listener.history import History
 from recsys.listener.matching import Match, Matcher, has_tracks, matches_json, wanted_item, weights_of
 from recsys.listener.profile import Profile
-from recsys.listener.recommend import Recommended, Recommender, Way, compare, strongest
+from recsys.listener.recommend import (
+    FOLD_IN,
+    Recommended,
+    Recommender,
+    Way,
+    compare,
+    mean_of,
+    model_of,
+    strongest,
+    ways,
+)
 from recsys.listener.rerank import Wish
 from recsys.listener.uploads import MAX_BAD_SHARE
 
-# What is asked of each model, side by side. ALS alone shows both ways to ask it, because they differ.
-ASKED: dict[str, tuple[Way, ...]] = {
-    "both": ("als_fold_in", "word2vec_mean"),
-    "als": ("als_fold_in", "als_mean"),
-    "word2vec": ("word2vec_mean",),
-}
 SHOWN_MISSING = 20
+BOTH = "both"
 
 
 @app.command()
@@ -41,7 +46,9 @@ def recommend(
     input: Annotated[Path | None, typer.Option(readable=False, help="a listening history instead of items")] = None,
     reader: Annotated[str | None, typer.Option(help=f"of --input: {READERS_HELP}")] = None,
     listener: Annotated[int | None, typer.Option(help="a listener of the set by number instead, from 0")] = None,
-    model: Annotated[str, typer.Option(help="both, als (both ways to ask it) or word2vec")] = "both",
+    model: Annotated[
+        str, typer.Option(help="one model (als: both ways to ask it), two as als,word2vec, or both of the build")
+    ] = BOTH,
     n: Annotated[int, typer.Option("-n", help="length of the lists")] = 10,
     keep_known: Annotated[bool, typer.Option("--keep-known", help="recommend the person's own items too")] = False,
     popularity: Annotated[float, typer.Option(help="-1 pulls towards the tail, 1 towards the head")] = 0.0,
@@ -49,14 +56,13 @@ def recommend(
     as_json: Json = False,
 ) -> None:
     """What both models would give a person, which of their items drove it, and how much of the difference is noise."""
-    if model not in ASKED:
-        raise ParameterError(f"there is no model {model!r} to ask; choose one of {', '.join(ASKED)}")
     if sum(each is not None for each in (items or None, input, listener)) != 1:
         raise ParameterError("name items, or a history with --input FILE --reader READER, or a --listener of the set")
     if (input is None) != (reader is None):
         raise ParameterError("--input and --reader go together: a file, and how to read it")
     wish = Wish(popularity, diversity)
     opened = ArtifactSet.open(artifacts)
+    asked = _asked(opened, model)
     matches: list[Match] = []
     remarks: list[str] = []
     if listener is not None:
@@ -75,13 +81,24 @@ def recommend(
                 raise UnknownItem(match.wanted.text, opened.catalogue["name"].iloc[list(match.candidates)].tolist())
         profile = Profile.of_picks(weights_of(matches), opened)
     recommender = Recommender(opened)
-    lists = [recommender.recommend(profile, way, n=n, keep_known=keep_known, wish=wish) for way in ASKED[model]]
+    lists = [recommender.recommend(profile, way, n=n, keep_known=keep_known, wish=wish) for way in asked]
     if as_json:
         print_json({**_json(opened, profile, matches, lists), "remarks": remarks})
     else:
         for remark in remarks:
             out.print(f"· {escape(remark)}", soft_wrap=True)
         _print(opened, profile, matches, lists, wish)
+
+
+def _asked(opened: ArtifactSet, model: str) -> list[Way]:
+    """What is asked, side by side. ALS alone shows both ways to ask it, because they differ."""
+    names = opened.pair if model == BOTH else model.split(",")
+    if len(names) == 2:
+        return [FOLD_IN if name == model_of(FOLD_IN) else mean_of(name) for name in opened.pair_of(names)]
+    if model not in opened.model_names:
+        there = ", ".join([BOTH, *opened.model_names])
+        raise ParameterError(f"there is no model {model!r} to ask; choose one of {there}, or two with a comma between")
+    return [way for way in ways(opened) if model_of(way) == model]
 
 
 def _read(opened: ArtifactSet, reader: str, path: Path, progress: Any) -> History:

@@ -38,14 +38,18 @@ def neighbours(
     popularity: Annotated[
         tuple[float, float], typer.Option(help="lowest and highest percentile of the neighbours' popularity")
     ] = (0, 100),
+    models: Annotated[
+        str | None, typer.Option(help="which two to compare, as als,word2vec [default: those of the build]")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Both models' nearest items of one item, with the noise beside the difference."""
+    """Two models' nearest items of one item, with the noise beside the difference."""
     opened = ArtifactSet.open(artifacts)
     catalogue = opened.catalogue
     row = NameIndex(catalogue["item_id"].tolist(), catalogue["name"].tolist()).find(item)
     length = min(10, opened.manifest.replicate_depth) if n is None else n
-    view = compare_neighbours(opened, row, n=length, popularity=popularity)
+    pair = None if models is None else opened.pair_of(models.split(","))
+    view = compare_neighbours(opened, row, n=length, popularity=popularity, pair=pair)
     found = {neighbour: evidence(opened, row, neighbour) for neighbour in view.neighbour_rows()}
     if as_json:
         print_json({**view.as_json(), "evidence": [each.as_json(catalogue) for each in found.values()]})
@@ -88,7 +92,8 @@ def print_passport(manifest: Manifest, path: Path) -> None:
         f"{counts.plays:,.0f} plays, {counts.queues:,} {kind}",
         "left out": ", ".join(f"{count:,} {what}" for what, count in manifest.dropped.items() if count) or "nothing",
         "rows": f"{source.report['rows']:,} read, {source.report['rows'] - source.report['rows_used']:,} skipped",
-        "agreement": f"{share_words(manifest.agreement)} mean overlap@{manifest.agreement_n} of the two models",
+        "agreement": f"{share_words(manifest.agreement)} mean overlap@{manifest.agreement_n} of "
+        f"{' and '.join(model.title for model in list(manifest.models.values())[:2])}",
     }
     print_facts(facts)
     table = Table(title_justify="left")
@@ -110,7 +115,7 @@ def print_passport(manifest: Manifest, path: Path) -> None:
     for name in dict.fromkeys(parameters):
         table.add_row(name, *(str(model.params.get(name, "")) for model in manifest.models.values()))
     out.print(table)
-    notes = [note for model in manifest.models.values() for note in model.notes]
+    notes = [f"{model.title}: {note}" for model in manifest.models.values() for note in model.notes]
     for note in [*manifest.warnings, *notes]:
         out.print(f"· {escape(note)}", soft_wrap=True)
 

@@ -6,13 +6,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from recsys.artifacts.evaluations import Evaluations
 from recsys.artifacts.store import EVALUATION, MANIFEST, ArtifactSet, ArtifactWriter, evaluated_lists
 from recsys.errors import ArtifactError
-from recsys.evaluation.run import Outcome, evaluate
+from recsys.evaluation.run import Imported, Outcome, evaluate
 from recsys.evaluation.settings import EvaluationSettings, als_params, word2vec_params
 from recsys.interactions.log import Interactions
 from recsys.interactions.report import ReadReport
+from recsys.models.vectors import ItemVectors
 from recsys.steps import Progress
 
 
@@ -24,8 +28,9 @@ def evaluate_set(
 ) -> ArtifactSet:
     """Evaluate on the log of the set at `path`, and keep what was found with it, beside other protocols' results.
 
-    The models are fitted anew, with the set's parameters where `stated` has no others, for they must not have seen
-    what is held out. The result is a new build of the same set; nothing but its publishing waits for other builds.
+    Imported models are measured as they are. The others are fitted anew, with the set's parameters where `stated` has
+    no others, for they must not have seen what is held out. The result is a new build of the same set; nothing but its
+    publishing waits for other builds.
 
     Parameters
     ----------
@@ -50,8 +55,20 @@ def evaluate_set(
         als_params(of_set.get("als", {}), stated.get("als", {})),
         word2vec_params(of_set.get("word2vec", {}), stated.get("word2vec", {}), log.queues, settings.protocol),
         progress,
+        {
+            name: Imported(model.title, _replicates(base, name))
+            for name, model in base.manifest.models.items()
+            if model.imported
+        },
     )
     return ArtifactSet.open(_publish(path, base, outcome))
+
+
+def _replicates(base: ArtifactSet, model: str) -> list[npt.NDArray[np.float32]]:
+    """Each replicate's own vectors, in catalogue order."""
+    count = base.manifest.models[model].n_replicates
+    vectors = ItemVectors(np.asarray(base.array(f"{model}/vectors")), count)
+    return [vectors.only([replicate]).vectors for replicate in range(count)]
 
 
 def log_of(base: ArtifactSet) -> Interactions:
@@ -91,11 +108,11 @@ def _publish(path: Path, base: ArtifactSet, outcome: Outcome) -> Path:
 
 
 def _evaluated_on(artifacts: ArtifactSet) -> Any:
-    """What an evaluation depends on: log and parameters, not vectors or maps."""
+    """What an evaluation depends on: log, parameters and what was imported, not vectors or maps."""
     manifest = artifacts.manifest
     log = {
         name: entry.sha256
         for name, entry in manifest.files.items()
         if name == "items.parquet" or name.startswith(("user_items.", "queues."))
     }
-    return log, {name: model.params for name, model in manifest.models.items()}
+    return log, {name: (model.params, model.imported) for name, model in manifest.models.items()}

@@ -27,7 +27,7 @@ from recsys.evaluation.measures import (
 )
 from recsys.evaluation.settings import EvaluationSettings
 from recsys.evaluation.split import IntArray, Split, hold_out, leave_last_out, next_event
-from recsys.evaluation.words import distrust, verdict
+from recsys.evaluation.words import ELSEWHERE, TRAINED, distrust, verdict
 from recsys.interactions.log import Interactions
 from recsys.models import als
 from recsys.models.bm25 import bm25_weights
@@ -52,6 +52,14 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Imported:
+    """A model that was trained elsewhere. replicates : float32 (n_items, d) in the log's catalogue order, one a fit."""
+
+    title: str
+    replicates: list[npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
 class _Candidate:
     """One model: what it thinks of all items, once a fit.
 
@@ -72,6 +80,7 @@ def evaluate(
     als_params: als.AlsParams,
     word2vec_params: Word2vecParams,
     progress: Progress | None = None,
+    imported: Mapping[str, Imported] | None = None,
 ) -> Outcome:
     """Fit both models and the baselines to a part of the log, and measure what they make of the rest.
 
@@ -79,6 +88,9 @@ def evaluate(
     the factors that it fitted for a listener, Word2vec by the mean of the unit vectors of what the listener knows; for
     next events both by the items nearest to the last but one, by cosine and by Euclidean distance. BM25 item-item has
     the weights that ALS learns from.
+
+    imported : by name, models that were trained elsewhere. They are asked as Word2vec is, by cosine alone, as their
+        vectors have no lengths; nothing is fitted, so they may have seen what is held out, which is said with it.
 
     Same seed, same figures; the kinds of numbers are explained in `artifacts.evaluations`.
 
@@ -97,6 +109,7 @@ def evaluate(
         candidates = {
             **_als(split, als_params, settings, als_seed.spawn(settings.replicates), stages),
             **_word2vec(split, word2vec_params, word2vec_seed.spawn(settings.replicates), stages),
+            **_imported(split, log, imported or {}),
             **_baselines(split, als_params, settings, chance_seed),
         }
         measured = {}
@@ -154,6 +167,17 @@ def _word2vec(
 ) -> dict[str, _Candidate]:
     vectors = [fit.vectors for fit in fit_word2vec(split.train, params, seeds, stages)]
     return _by_vectors("word2vec", MODEL_TITLES["word2vec"], params.model_dump(), vectors, split)
+
+
+def _imported(split: Split, log: Interactions, imported: Mapping[str, Imported]) -> dict[str, _Candidate]:
+    rows = pd.Index(log.catalogue["item_id"]).get_indexer(pd.Index(split.train.catalogue["item_id"]))
+    result = {}
+    for name, model in imported.items():
+        vectors = [each[rows] for each in model.replicates]
+        missing = int((~np.any(vectors[0], axis=1)).sum())
+        fits = [scores.nearest(each, split) for each in vectors]
+        result[name] = _Candidate(model.title, {TRAINED: ELSEWHERE}, fits, items_missing=missing)
+    return result
 
 
 def _by_vectors(

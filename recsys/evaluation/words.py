@@ -8,16 +8,17 @@ from recsys.artifacts.evaluations import Difference, Findings
 from recsys.evaluation.measures import DECISIVE
 
 PAIR = ("als", "word2vec")
+TRAINED, ELSEWHERE = "trained", "elsewhere"  # among the parameters of a model that was imported
 FEW_LISTS = 100
 MANY_TIED = 0.05
 MEASURE_WORDS = {"ndcg": "nDCG", "recall": "Recall", "hr": "HR", "map": "MAP", "mrr": "MRR"}
 
 
-def verdict(found: Findings) -> str:
+def verdict(found: Findings, pair: tuple[str, str] = PAIR) -> str:
     """Which of the two models is better by nDCG@n, by how much, and how sure that is."""
-    (difference,) = _between(found, *PAIR, DECISIVE)
+    (difference,) = _between(found, *pair, DECISIVE)
     mean, low, high = _numbers(difference)
-    ahead, behind = (found.models[name].title for name in (PAIR if mean >= 0 else PAIR[::-1]))
+    ahead, behind = (found.models[name].title for name in (pair if mean >= 0 else pair[::-1]))
     if mean < 0:
         low, high = -high, -low
     words = f"by {abs(mean):.3f} nDCG@{found.n} (95% interval {low:+.3f} to {high:+.3f}; {found.lists:,} lists)"
@@ -28,7 +29,7 @@ def verdict(found: Findings) -> str:
 
 def distrust(found: Findings) -> list[str]:
     """What speaks against the figures, a sentence each; none when nothing does."""
-    return [*_standing(found), *_disagreement(found), *_seeds(found), *_ties(found), *_gaps(found)]
+    return [*_seen(found), *_standing(found), *_disagreement(found), *_seeds(found), *_ties(found), *_gaps(found)]
 
 
 def _between(found: Findings, left: str, right: str, *measures: str) -> list[Difference]:
@@ -39,6 +40,15 @@ def _numbers(difference: Difference) -> tuple[float, float, float]:
     """Mean and interval; of what every list has, and there are two lists or more, all are known."""
     between = difference.difference
     return between.mean or 0.0, between.low or 0.0, between.high or 0.0
+
+
+def _seen(found: Findings) -> Iterator[str]:
+    for model in found.models.values():
+        if model.params.get(TRAINED) == ELSEWHERE:
+            yield (
+                f"{model.title} was trained elsewhere, on what is not known: where it has seen the held-out plays, its "
+                f"figures flatter it"
+            )
 
 
 def _standing(found: Findings) -> Iterator[str]:

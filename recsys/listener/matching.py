@@ -80,6 +80,10 @@ class Matcher:
         index = index or NameIndex(catalogue["item_id"].tolist(), catalogue["name"].tolist())
         return cls(index, has_artists=not has_tracks(artifacts))
 
+    def rows_named(self, text: str) -> list[int]:
+        """The items of this name, folded, the most played first."""
+        return self._rows.get(_plain(text), [])
+
     def match(self, wanted: Sequence[Wanted], on_item: Callable[[int], None] | None = None) -> list[Match]:
         """One match a text, in their order. Similar names are looked for only for the MOST_LOOKED_FOR that count most
         of those that are not there as written.
@@ -108,14 +112,14 @@ class Matcher:
         row = self.index.row_of_id(wanted.item_id) if wanted.item_id else None
         if row is not None and (_EVERYWHERE.match(wanted.item_id) or _plain(text) == _plain(self.index.names[row])):
             return Match(wanted, row, "id", 100.0, (row,))
-        as_name, as_id = self._rows.get(_plain(text), []), self.index.row_of_id(text)
+        as_name, as_id = self.rows_named(text), self.index.row_of_id(text)
         rows = list(dict.fromkeys([*as_name, *([] if as_id is None else [as_id])]))
         if len(rows) > 1:
             return Match(wanted, rows[0], "several", 100.0, tuple(rows[:CANDIDATES]))
         if rows:
             return Match(wanted, rows[0], "name" if as_name else "id", 100.0, (rows[0],))
         for artist in self._artists(text):
-            rows = self._rows.get(_plain(artist), [])
+            rows = self.rows_named(artist)
             if rows:
                 return Match(
                     wanted, rows[0], "artist" if len(rows) == 1 else "several", 100.0, tuple(rows[:CANDIDATES])

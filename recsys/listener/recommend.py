@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,30 @@ from recsys.models.als import AlsParams, ListenerFoldIn, one_blas_thread
 from recsys.models.bm25 import Bm25Statistics, clip, weigh
 from recsys.models.vectors import ItemVectors, unit_rows
 
-Way = Literal["als_fold_in", "als_mean", "word2vec_mean"]
-WAYS: tuple[Way, ...] = get_args(Way)
-TITLES: dict[Way, str] = {"als_fold_in": "ALS", "als_mean": "ALS, mean of vectors", "word2vec_mean": "Word2vec"}
-MODEL_OF: dict[Way, str] = {"als_fold_in": "als", "als_mean": "als", "word2vec_mean": "word2vec"}
+# How a model is asked: by the mean of vectors, which any has, MODEL_mean; ALS also by folding the listener in.
+Way = str
+FOLD_IN: Way = "als_fold_in"
+_MEAN = "_mean"
 LONGEST_LIST = 1_000
 # How far beyond n a wish for popularity or diversity looks for candidates: this many times n, and at least so many.
 CANDIDATES_A_PLACE, FEWEST_CANDIDATES = 10, 100
 SOME_REASONS = 3
+
+
+def ways(artifacts: ArtifactSet) -> list[Way]:
+    """The ways in which the models of a set can be asked."""
+    fold_in = [FOLD_IN] if model_of(FOLD_IN) in artifacts.model_names else []
+    return [*fold_in, *map(mean_of, artifacts.model_names)]
+
+
+def mean_of(model: str) -> Way:
+    """The way to ask a model by the mean of its vectors."""
+    return f"{model}{_MEAN}"
+
+
+def model_of(way: Way) -> str:
+    """The model that is asked in this way."""
+    return "als" if way == FOLD_IN else way.removesuffix(_MEAN)
 
 
 @dataclass(frozen=True)
@@ -101,13 +117,14 @@ class Recommender:
         ParameterError : n outside 1 … LONGEST_LIST, or no such way.
         UnsupportedSchema : a fold-in is asked of a set without the factors of all fits.
         """
-        if way not in WAYS:
-            raise ParameterError(f"there is no way {way!r} to recommend; choose one of {', '.join(WAYS)}")
+        if way not in ways(self.artifacts):
+            there = ", ".join(ways(self.artifacts))
+            raise ParameterError(f"there is no way {way!r} to recommend; choose one of {there}")
         if not 1 <= n <= LONGEST_LIST:
             raise ParameterError(f"n is {n}; it must lie between 1 and {LONGEST_LIST:,}")
         wish = wish or Wish()
-        space = self.space(MODEL_OF[way])
-        asked = self._fold_in(profile) if way == "als_fold_in" else _Mean(space, profile)
+        space = self.space(model_of(way))
+        asked = self._fold_in(profile) if way == FOLD_IN else _Mean(space, profile)
         scores = asked.scores()
         scores[:, ~space.present] = -np.inf
         if not keep_known:
@@ -134,7 +151,7 @@ class Recommender:
         )
         return Recommended(
             way=way,
-            title=TITLES[way],
+            title=self._title(way),
             n=n,
             profile=profile,
             table=self._table(rows, own, lists.replicates, n),
@@ -145,6 +162,10 @@ class Recommender:
                 measured(own, popularity[rows], space.vectors[rows]),
             ),
         )
+
+    def _title(self, way: Way) -> str:
+        title = self.artifacts.titles[model_of(way)]
+        return f"{title}, mean of vectors" if way == mean_of(model_of(FOLD_IN)) else title
 
     def near(self, profile: Profile, model: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """How near every item is to the weighted mean of a profile's vectors, by the consensus of one model.
@@ -242,6 +263,7 @@ def compare(artifacts: ArtifactSet, first: Recommended, second: Recommended) -> 
     if first.n != second.n:
         raise ParameterError(f"the lists were made for n = {first.n} and n = {second.n}; ask for one length")
     both = (first, second)
+    places = artifacts.places([model_of(each.way) for each in both])
     view = compare_lists(
         artifacts.catalogue,
         int(first.profile.rows[0]),
@@ -253,7 +275,7 @@ def compare(artifacts: ArtifactSet, first: Recommended, second: Recommended) -> 
         each.way: view.lists[each.way].assign(similarity=each.table["score"]) for each in both
     }
     # The query of the comparison is the listener, who is no item.
-    return replace(view, item_row=-1, item_id="", name="This listener", listeners=0, lists=tables)
+    return replace(view, item_row=-1, item_id="", name="This listener", listeners=0, lists=tables, places=places)
 
 
 def strongest(parts: npt.NDArray[np.float64], limit: int = SOME_REASONS) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from recsys.errors import ParameterError
 FloatArray = npt.NDArray[np.floating[Any]]
 SMALLEST_WEIGHT = 1e-6
 LARGEST_K1 = 1e9
+BLOCK_ENTRIES = 1 << 20  # of play counts weighed at once, if listeners have no more each
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,13 @@ def bm25_weights(
     ParameterError : k1 or b outside its limits.
     """
     known = statistics or Bm25Statistics.of(user_items)
-    items_held = np.diff(user_items.indptr)
-    weights = weigh(
-        user_items.data, known.relative_length[user_items.indices], np.repeat(known.idf, items_held), k1=k1, b=b
-    )
-    data, clipped = clip(weights)
+    starts, plays, items = user_items.indptr, user_items.data, user_items.indices
+    data, clipped = np.empty(len(plays), np.float32), 0
+    # A block at a time: in float64, with all its steps, the whole takes ten times the room of the result.
+    edges = np.searchsorted(starts, np.arange(0, len(plays), BLOCK_ENTRIES)).tolist()
+    for first, last in pairwise(sorted({0, *edges, len(starts) - 1})):
+        here = slice(starts[first], starts[last])
+        idf = np.repeat(known.idf[first:last], np.diff(starts[first : last + 1]))
+        data[here], few = clip(weigh(plays[here], known.relative_length[items[here]], idf, k1=k1, b=b))
+        clipped += few
     return Bm25Weights(sp.csr_matrix((data, user_items.indices, user_items.indptr), shape=user_items.shape), clipped)

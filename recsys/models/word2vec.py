@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ ORDERED_WINDOW = 5
 # About ten minutes on one core.
 MOST_PAIRS = 4e9
 FEWEST_EPOCHS = 5
+PACE_QUEUES = 64  # timed first
 
 
 class Word2vecParams(BaseModel):
@@ -42,11 +45,19 @@ class Word2vecFit:
     vectors: npt.NDArray[np.float32]
 
 
-def data_defaults(queues: Queues) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that one fit takes on this machine: before its first epoch, and for each."""
+
+    preparing: float
+    epoch: float
+
+
+def data_defaults(queues: Queues, most_pairs: float = MOST_PAIRS) -> dict[str, Any]:
     """Parameters that suit the data; the rest keep their defaults.
 
     Ordered queues get a short window, sets one that covers the longest set. Epochs fall with size, so that one fit
-    looks at no more than about MOST_PAIRS pairs of item and context, but never below FEWEST_EPOCHS. At the learning
+    looks at no more than about `most_pairs` pairs of item and context, but never below FEWEST_EPOCHS. At the learning
     rate of 0.05, 50 epochs on HetRec Last.fm-2K give a tag share of 0.742, at gensim's 0.025 they give 0.727.
     """
     lengths = queues.lengths.astype(np.float64)
@@ -54,8 +65,8 @@ def data_defaults(queues: Queues) -> dict[str, Any]:
     window, epochs = (ORDERED_WINDOW, 20) if queues.ordered else (longest, 50)
     # A window shrinks at random to between one and its whole width.
     pairs = float((lengths * np.minimum(lengths, window + 1)).sum())
-    affordable = int(MOST_PAIRS / max(pairs, 1.0))
-    return {"window": window, "epochs": max(FEWEST_EPOCHS, min(epochs, affordable)), "alpha": 0.05}
+    affordable = most_pairs / max(pairs, 1.0)
+    return {"window": window, "epochs": max(FEWEST_EPOCHS, int(min(epochs, affordable))), "alpha": 0.05}
 
 
 def fit(
@@ -69,7 +80,6 @@ def fit(
     Source: Mikolov et al. (2013), Distributed Representations of Words and Phrases and their Compositionality;
     Barkan & Koenigstein (2016), Item2Vec, for sets.
     """
-    from gensim.models import Word2Vec
     from gensim.models.callbacks import CallbackAny2Vec
 
     class EpochEnd(CallbackAny2Vec):  # type: ignore[misc]
@@ -81,6 +91,46 @@ def fit(
     vectors = np.zeros((interactions.n_items, params.vector_size), np.float32)
     if corpus.n_plays == 0:
         return Word2vecFit(vectors)
+    model = _untrained(corpus, params, rng)
+    _train(model, corpus, params.epochs, [EpochEnd()])
+    rows = np.array([int(token) for token in model.wv.index_to_key], dtype=np.int64)
+    vectors[rows] = model.wv.vectors
+    return Word2vecFit(vectors)
+
+
+class PaceMeter:
+    """Measures how fast a fit with these parameters is: one is begun, on queues drawn by chance, and thrown away."""
+
+    def __init__(self, interactions: Interactions, params: Word2vecParams, rng: np.random.Generator) -> None:
+        start = time.perf_counter()
+        self._corpus = _Corpus(interactions.queues, interactions.n_items)
+        self._model = _untrained(self._corpus, params, rng) if self._corpus.n_plays else None
+        self._preparing = time.perf_counter() - start
+        self._shuffled = rng.permutation(self._corpus.n_sentences)
+
+    def at(self, window: int, *, seconds: float) -> Pace:
+        """With this window.
+
+        seconds : > 0; training is timed on ever more queues until that takes so long, which is up to four times as
+            long in all. Less on data that one pass goes through in less.
+        """
+        if self._model is None:
+            return Pace(0.0, 0.0)
+        self._model.window = window
+        size = PACE_QUEUES
+        while True:
+            sample = self._corpus.only(self._shuffled[:size])
+            start = time.perf_counter()
+            _train(self._model, sample, 1, [])
+            took = time.perf_counter() - start
+            if took >= seconds or size >= self._corpus.n_sentences:
+                return Pace(self._preparing, took * self._corpus.n_plays / sample.n_plays)
+            size *= 2
+
+
+def _untrained(corpus: _Corpus, params: Word2vecParams, rng: np.random.Generator) -> Any:
+    from gensim.models import Word2Vec
+
     model = Word2Vec(
         sg=1,
         hs=0,
@@ -96,16 +146,13 @@ def fit(
         seed=int(rng.integers(2**31 - 1)),
     )
     model.build_vocab_from_freq(corpus.frequencies(), corpus_count=corpus.n_sentences)
+    return model
+
+
+def _train(model: Any, corpus: _Corpus, epochs: int, callbacks: list[Any]) -> None:
     model.train(
-        corpus,
-        total_examples=corpus.n_sentences,
-        total_words=corpus.n_plays,
-        epochs=params.epochs,
-        callbacks=[EpochEnd()],
+        corpus, total_examples=corpus.n_sentences, total_words=corpus.n_plays, epochs=epochs, callbacks=callbacks
     )
-    rows = np.array([int(token) for token in model.wv.index_to_key], dtype=np.int64)
-    vectors[rows] = model.wv.vectors
-    return Word2vecFit(vectors)
 
 
 class _Corpus:
@@ -125,9 +172,21 @@ class _Corpus:
         short = lengths[whole] <= LONGEST_SENTENCE
         spans = np.column_stack([starts[short], stops[short]])
         self._spans = np.concatenate([spans, np.array(pieces, np.int64).reshape(-1, 2)])
-        self.n_sentences = len(self._spans)
-        self.n_plays = int((self._spans[:, 1] - self._spans[:, 0]).sum())
         self._in_whole = np.repeat(lengths >= 2, lengths)
+
+    @property
+    def n_sentences(self) -> int:
+        return len(self._spans)
+
+    @property
+    def n_plays(self) -> int:
+        return int((self._spans[:, 1] - self._spans[:, 0]).sum())
+
+    def only(self, sentences: npt.NDArray[np.int64]) -> _Corpus:
+        """Some of the sentences; the frequencies stay those of all."""
+        some = copy(self)
+        some._spans = self._spans[sentences]
+        return some
 
     def frequencies(self) -> dict[str, int]:
         counts = np.bincount(self._items[self._in_whole], minlength=len(self._tokens))

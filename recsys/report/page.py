@@ -158,7 +158,7 @@ def _evaluation_charts(found: Evaluated, charts: _Charts) -> Iterator[Part]:
 
 
 def _agreement(artifacts: ArtifactSet, charts: _Charts) -> Part:
-    n, titles = artifacts.manifest.agreement_n, artifacts.titles
+    n, titles = artifacts.manifest.agreement_n, {model: artifacts.titles[model] for model in artifacts.pair}
     bands = by_popularity(artifacts.agreement, artifacts.catalogue["listeners"].to_numpy())
     drawn = agreement_by_popularity_chart(bands, titles, n).properties(width=WIDTH)
     note = "With itself: half of a model's refits against the other half, the noise floor of that model."

@@ -29,10 +29,10 @@ from recsys.analysis.ballots import (
     verdict,
 )
 from recsys.analysis.search import NameIndex
-from recsys.artifacts.store import ArtifactSet, artifact_sets
+from recsys.artifacts.store import ArtifactSet, Pair, artifact_sets
 from recsys.interactions.spreadsheet import csv_bytes
 from recsys.ui.controls import as_text, choose_item, item_was_chosen, search_box
-from recsys.ui.loading import artifacts_root
+from recsys.ui.loading import agreement_of, artifacts_root
 from recsys.votes.store import Answer, Vote, VotesError, VoteStore
 
 ANSWERS: dict[Answer, tuple[str, str]] = {
@@ -86,13 +86,13 @@ def _opened(address: str | Path) -> VoteStore:
     return VoteStore(address)
 
 
-def sitting_of(artifacts: ArtifactSet) -> Sitting:
-    """This visit's own, begun with its first look at the set."""
-    key = f"sitting_{artifacts.fingerprint}"
+def sitting_of(artifacts: ArtifactSet, pair: Pair) -> Sitting:
+    """This visit's own, begun with its first look at these two models of the set."""
+    key = f"sitting_{artifacts.fingerprint}_{','.join(pair)}"
     if key not in st.session_state:
         token = secrets.token_hex(16)
         third = popularity_thirds(artifacts.catalogue["listeners"].to_numpy())
-        overlap = artifacts.agreement["overlap"].to_numpy()
+        overlap = agreement_of(artifacts, artifacts.fingerprint, pair)["overlap"].to_numpy()
         st.session_state[key] = Sitting(token, items_to_ask(third, overlap, artifacts.fingerprint, token))
     sitting: Sitting = st.session_state[key]
     return sitting
@@ -118,7 +118,13 @@ def folded() -> bool:
 
 
 def ballot_panel(
-    artifacts: ArtifactSet, store: VoteStore | None, sitting: Sitting, item_row: int | None, n: int, fold: bool
+    artifacts: ArtifactSet,
+    pair: Pair,
+    store: VoteStore | None,
+    sitting: Sitting,
+    item_row: int | None,
+    n: int,
+    fold: bool,
 ) -> None:
     """Two lists and the answers; what became of the last answer."""
     st.html(Path(__file__).with_name("blind_test.css"))
@@ -126,7 +132,7 @@ def ballot_panel(
         st.header("That was all", anchor=False)
         st.write("You have seen every item of this visit. Thank you.")
         return
-    ballot = _ballot(artifacts, sitting, item_row, n)
+    ballot = _ballot(artifacts, pair, sitting, item_row, n)
     if sitting.on_show != ballot.ballot_id:
         sitting.on_show, sitting.since = ballot.ballot_id, time.monotonic()
     name = str(artifacts.catalogue["name"].iloc[item_row])
@@ -160,9 +166,9 @@ _WHAT_IS_KEPT = (
 )
 
 
-def _ballot(artifacts: ArtifactSet, sitting: Sitting, item_row: int, n: int) -> Ballot:
+def _ballot(artifacts: ArtifactSet, pair: Pair, sitting: Sitting, item_row: int, n: int) -> Ballot:
     rows = {}
-    for model in artifacts.model_names:
+    for model in pair:
         stored = np.asarray(artifacts.neighbours(model)[item_row, :n])
         artifacts.check_rows(stored)
         rows[model] = stored[stored >= 0]
@@ -230,7 +236,7 @@ def _go_on(sitting: Sitting, item_row: int, words: str) -> None:
     st.query_params.pop("item", None)
 
 
-def tally_panel(artifacts: ArtifactSet, store: VoteStore | None, sitting: Sitting, n: int) -> None:
+def tally_panel(artifacts: ArtifactSet, pair: Pair, store: VoteStore | None, sitting: Sitting, n: int) -> None:
     """What all votes say, for who has finished: after it, this visit's votes do not count."""
     if store is None:
         return
@@ -246,7 +252,7 @@ def tally_panel(artifacts: ArtifactSet, store: VoteStore | None, sitting: Sittin
         except VotesError as error:
             st.warning(f"{as_text(str(error))}.")
             return
-        _tally(artifacts, votes, n)
+        _tally(artifacts, pair, votes, n)
         st.download_button(
             "All votes about this build (CSV)", lambda: csv_bytes(votes),
             file_name=f"votes-{artifacts.fingerprint[:12]}.csv", mime="text/csv", key="votes_csv", on_click="ignore",
@@ -258,8 +264,9 @@ def _look(sitting: Sitting) -> None:
     sitting.said = "You have seen the tally: votes from here on are kept, but not counted."
 
 
-def _tally(artifacts: ArtifactSet, votes: pd.DataFrame, n: int) -> None:
-    first, second = artifacts.model_names
+def _tally(artifacts: ArtifactSet, pair: Pair, votes: pd.DataFrame, n: int) -> None:
+    first, second = pair
+    votes = votes[votes["left_model"].isin(pair) & votes["right_model"].isin(pair)]
     titles = artifacts.titles
     blind = counted(votes, (first, second), n)
     whole = preference(blind, first, second)

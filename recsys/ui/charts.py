@@ -6,21 +6,26 @@ chart's own title would be cut.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
 ALS_BLUE, WORD2VEC_VERMILION, SHARED_GREY = "#0072B2", "#D55E00", "#767676"
-MODEL_COLOURS = (ALS_BLUE, WORD2VEC_VERMILION)
+# By which of the set's models it is: those of the build, then imported ones; Okabe and Ito's, which everybody can tell
+# apart.
+MODEL_COLOURS = (ALS_BLUE, WORD2VEC_VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 CANVAS = {"embedOptions": {"renderer": "canvas"}}
 LEGEND = alt.Legend(orient="top", labelLimit=260, columns=1, symbolStrokeWidth=0, symbolDash=[1, 0], symbolOpacity=1)
-# Of the two models together, the first, the second: never colour alone.
-SHAPES, DASHES = ("circle", "square", "diamond"), ((1, 0), (5, 3), (2, 2))
+# Of the two models together, then by model: never colour alone.
+SHAPES = ("circle", "square", "diamond", "triangle-right", "triangle-left", "triangle-down", "cross")
+DASHES = ((1, 0), (5, 3), (2, 2), (8, 3, 2, 3), (1, 3), (10, 4), (4, 1, 1, 1))
+BUILT = (0, 1)  # which models a build trains
 
 
 def agreement_by_popularity_chart(
-    bands: pd.DataFrame, titles: dict[str, str], n: int
+    bands: pd.DataFrame, titles: dict[str, str], n: int, places: tuple[int, int] = BUILT
 ) -> alt.LayerChart | alt.FacetChart:
     """Mean overlap of two models in bands of popularity, under each model's overlap with itself.
 
@@ -29,6 +34,7 @@ def agreement_by_popularity_chart(
     bands : `analysis.agreement.by_popularity`.
     titles : by model, its name for people; two models.
     n : length of the compared lists.
+    places : which of the set's models the two are.
     """
     names = _series_names(titles)
     long = bands.melt(["band", "listeners_from", "listeners_to", "items"], list(names), "column", "share").dropna()
@@ -43,8 +49,8 @@ def agreement_by_popularity_chart(
         x=alt.X("band:O", title="tenths of the catalogue, fewest listeners first", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("shared:Q", title=f"items shared, of {n}", scale=alt.Scale(domain=[0, n])),
         # Never colour alone: shape and dash tell the series apart as well.
-        color=_by_series(alt.Color, order, [SHARED_GREY, *MODEL_COLOURS], legend=LEGEND),
-        shape=_by_series(alt.Shape, order, SHAPES),
+        color=_by_series(alt.Color, order, _of_both((SHARED_GREY, *MODEL_COLOURS), places), legend=LEGEND),
+        shape=_by_series(alt.Shape, order, _of_both(SHAPES, places)),
         tooltip=[
             alt.Tooltip("series:N", title="between"),
             alt.Tooltip("shared:Q", title=f"shared of {n}", format=".1f"),
@@ -53,13 +59,13 @@ def agreement_by_popularity_chart(
         ],
     )
     # Dashes belong to the lines alone: on the outline of a symbol they make it unreadable.
-    dashes = _by_series(alt.StrokeDash, order, DASHES, legend=None)
+    dashes = _by_series(alt.StrokeDash, order, _of_both(DASHES, places), legend=None)
     lines = encoded.mark_line(strokeWidth=2).encode(strokeDash=dashes)
     return alt.layer(lines, encoded.mark_point(filled=True, size=60, opacity=1)).properties(height=360, usermeta=CANVAS)
 
 
 def overlap_distribution_chart(
-    distribution: pd.DataFrame, titles: dict[str, str], n: int
+    distribution: pd.DataFrame, titles: dict[str, str], n: int, places: tuple[int, int] = BUILT
 ) -> alt.LayerChart | alt.FacetChart:
     """How many items two lists share: bars for the two models, a line for each model with itself.
 
@@ -68,6 +74,7 @@ def overlap_distribution_chart(
     distribution : `analysis.agreement.overlap_distribution`.
     titles : by model, its name for people; two models.
     n : length of the compared lists.
+    places : which of the set's models the two are.
     """
     names = _series_names(titles)
     order = list(names.values())
@@ -75,7 +82,7 @@ def overlap_distribution_chart(
     encoded = alt.Chart(long).encode(
         x=alt.X("shared:O", title=f"items shared, of {n}", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("share:Q", title="share of these items", axis=alt.Axis(format="%")),
-        color=_by_series(alt.Color, order, [SHARED_GREY, *MODEL_COLOURS], legend=LEGEND),
+        color=_by_series(alt.Color, order, _of_both((SHARED_GREY, *MODEL_COLOURS), places), legend=LEGEND),
         tooltip=[
             alt.Tooltip("series:N", title="between"),
             alt.Tooltip("shared:O", title=f"shared of {n}"),
@@ -85,10 +92,11 @@ def overlap_distribution_chart(
     )
     between = encoded.transform_filter(alt.datum.column == "overlap")
     itself = encoded.transform_filter(alt.datum.column != "overlap")
-    shapes = _by_series(alt.Shape, order, SHAPES)
+    shapes = _by_series(alt.Shape, order, _of_both(SHAPES, places))
+    dashes = _by_series(alt.StrokeDash, order, _of_both(DASHES, places), legend=None)
     return alt.layer(
         between.mark_bar(opacity=0.55),
-        itself.mark_line(strokeWidth=2).encode(strokeDash=_by_series(alt.StrokeDash, order, DASHES, legend=None)),
+        itself.mark_line(strokeWidth=2).encode(strokeDash=dashes),
         itself.mark_point(filled=True, size=60, opacity=1).encode(shape=shapes),
     ).properties(height=360, usermeta=CANVAS)
 
@@ -113,6 +121,11 @@ def distribution_sentence(distribution: pd.DataFrame, titles: dict[str, str], n:
 def _series_names(titles: dict[str, str]) -> dict[str, str]:
     """By column of an agreement table, who is compared with whom."""
     return {"overlap": "the two models"} | {f"floor_{model}": f"{title} with itself" for model, title in titles.items()}
+
+
+def _of_both(values: Sequence[Any], places: tuple[int, int]) -> list[Any]:
+    """What the two models together are drawn with, and what each of them is."""
+    return [values[0], *(values[1 + place] for place in places)]
 
 
 def _by_series(channel: Any, order: list[str], values: Any, **more: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from unicodedata import bidirectional
 
 import streamlit as st
@@ -10,7 +11,7 @@ import streamlit as st
 from recsys.analysis.agreement import REAL_BELOW
 from recsys.analysis.search import NameIndex
 from recsys.analysis.stability import smallest_p_value
-from recsys.artifacts.store import BETWEEN, ArtifactSet
+from recsys.artifacts.store import BETWEEN, ArtifactSet, Pair
 
 MATCHES_SHOWN = 8
 LONGEST_QUERY = 200
@@ -35,6 +36,42 @@ def set_picker(names: list[str], key: str = "set") -> str:
 
     chosen = st.selectbox("Artifact set", names, key=key, width=220, on_change=go)
     return str(chosen)
+
+
+def pair_picker(artifacts: ArtifactSet, key: str = "pair") -> Pair:
+    """The two models that are compared: from the address, else as last chosen in this session, else the build's.
+
+    Nothing to choose, and nothing in the address, where a set has these two alone.
+    """
+    linked, kept = st.query_params.get(key), st.session_state.get(f"{key}_kept")
+    pairs = list(combinations(artifacts.model_names, 2))
+    asked = {",".join(each): pair for pair in pairs for each in (pair, pair[::-1])}
+    if linked and linked not in asked:
+        there = ", ".join(map(as_text, artifacts.model_names))
+        st.warning(f"The link compares “{as_text(linked[:60])}”; this set has the models {there}.")
+    pair = asked.get(linked or "") or asked.get(kept or "") or artifacts.pair
+    if len(pairs) > 1:
+        st.session_state[key] = pair
+        pair = st.selectbox(
+            "Compare",
+            pairs,
+            key=key,
+            format_func=lambda each: " with ".join(artifacts.titles[name] for name in each),
+            width=320,
+            help="Two models of this set, on all pages.",
+            on_change=lambda: _keep_pair(artifacts, st.session_state[key]),
+        )
+    _keep_pair(artifacts, pair)
+    return pair
+
+
+def _keep_pair(artifacts: ArtifactSet, pair: Pair, key: str = "pair") -> None:
+    """For the pages to come, and for the address, which leaves out what it is anyway."""
+    st.session_state[f"{key}_kept"] = words = ",".join(pair)
+    if pair == artifacts.pair:
+        st.query_params.pop(key, None)
+    elif st.query_params.get(key) != words:
+        st.query_params[key] = words
 
 
 def list_length(artifacts: ArtifactSet, key: str = "n") -> int:
@@ -130,10 +167,10 @@ def chosen_neighbour(artifacts: ArtifactSet, rows: list[int], key: str = "why") 
     return int(chosen)
 
 
-def go_to_neighbours(artifacts: ArtifactSet, rows: list[int], key: str) -> None:
+def go_to_neighbours(artifacts: ArtifactSet, pair: Pair, rows: list[int], key: str) -> None:
     """Items as links to their neighbours; a click opens the Neighbours page with that item."""
     if not rows:
-        fewest = min(model.n_replicates for model in artifacts.manifest.models.values())
+        fewest = min(artifacts.manifest.models[model].n_replicates for model in pair)
         st.write(
             f"Not known: this set has {fewest} of the 4 replicates that a verdict on a single item needs."
             if smallest_p_value(fewest) > REAL_BELOW

@@ -8,7 +8,8 @@ from typing import Any
 import streamlit as st
 
 from recsys.artifacts.evaluations import Evaluated
-from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.store import ArtifactSet, Pair
+from recsys.evaluation.words import verdict
 from recsys.report.facts import evaluation_basis
 from recsys.report.page import figures_table, report_html
 from recsys.ui.controls import as_text
@@ -16,7 +17,6 @@ from recsys.ui.evaluation_charts import (
     COSTS,
     DECISIVE,
     MEASURES,
-    PAIR,
     SEGMENTS,
     TOLD,
     baseline_differences,
@@ -42,8 +42,9 @@ PROTOCOLS = (
 )
 
 
-def evaluation_or_stop(artifacts: ArtifactSet) -> Evaluated:
-    """The evaluation by the protocol that the person chose; or the command that makes one, and the page ends."""
+def evaluation_or_stop(artifacts: ArtifactSet, pair: Pair) -> Evaluated:
+    """The evaluation by the protocol that the person chose; or the command that makes one of both models, and the page
+    ends."""
     found = artifacts.evaluation
     if not found:
         st.header("Which model recommends better? Not measured yet", anchor=False)
@@ -57,21 +58,29 @@ def evaluation_or_stop(artifacts: ArtifactSet) -> Evaluated:
     protocol = st.radio(
         "What is held out", list(found), key="protocol", bind="query-params", horizontal=True, help=PROTOCOLS
     )
+    missing = [artifacts.titles[model] for model in pair if model not in found[protocol].models]
+    if missing:
+        st.header(f"{as_text(' and '.join(missing))} was not there when this was measured", anchor=False)
+        st.write("Choose two other models above, or measure again:")
+        st.code(_command("evaluate") + f" --protocol {protocol}", language="shell")
+        st.stop()
     return found[protocol]
 
 
-def verdict_header(found: Evaluated) -> None:
+def verdict_header(found: Evaluated, pair: Pair) -> None:
     """The verdict in one sentence with its uncertainty, and what it rests on."""
     name, meaning = MEASURES[DECISIVE]
-    st.header(as_text(found.verdict), anchor=False, help=f"{name}: {meaning}.")
+    st.header(as_text(verdict(found, pair)), anchor=False, help=f"{name}: {meaning}.")
     st.write(as_text(evaluation_basis(found)))
 
 
-def differences_panel(found: Evaluated) -> None:
+def differences_panel(found: Evaluated, pair: Pair) -> None:
     """By how much the models differ by every measure, and from the baselines."""
-    left, right = (found.models[name].title for name in reversed(PAIR))
-    _chart(pair_sentence(found), differences_chart(pair_differences(found), left, right), "pair")
-    _chart(baseline_sentence(found), differences_chart(baseline_differences(found), "baseline", "model"), "baselines")
+    left, right = (found.models[name].title for name in reversed(pair))
+    _chart(pair_sentence(found, pair), differences_chart(pair_differences(found, pair), left, right), "pair")
+    _chart(
+        baseline_sentence(found, pair), differences_chart(baseline_differences(found), "baseline", "model"), "baselines"
+    )
     st.caption(TOLD)
 
 
@@ -94,32 +103,33 @@ def figures_panel(found: Evaluated) -> None:
     )
 
 
-def segments_panel(found: Evaluated) -> None:
+def segments_panel(found: Evaluated, pair: Pair) -> None:
     """Where each model is good: by popularity of the held-out items and by activity of the listeners."""
     for column, (by, along, measure) in zip(st.columns(len(SEGMENTS), gap="large"), SEGMENTS, strict=True):
-        table = segment_figures(found, by)
+        table = segment_figures(found, by, pair)
         with column:
             if len(table):
                 chart = segments_chart(table, along, measure_title(measure, found.n))
-                _chart(segment_sentence(found, by), chart, f"by_{by}")
+                _chart(segment_sentence(found, by, pair), chart, f"by_{by}")
             else:
-                st.write(segment_sentence(found, by))
+                st.write(segment_sentence(found, by, pair))
 
 
-def trade_off_panel(found: Evaluated) -> None:
+def trade_off_panel(found: Evaluated, pair: Pair) -> None:
     """What accuracy costs, in what the person chooses."""
     above = st.container()
     options = [cost for cost in COSTS if len(trade_offs(found, cost))]
     cost = st.radio("Accuracy against", options, key="against", bind="query-params", horizontal=True)
     with above:
-        _chart(trade_off_sentence(found, cost), trade_off_chart(trade_offs(found, cost), cost, found.n), "trade_off")
+        chart = trade_off_chart(trade_offs(found, cost), cost, found.n)
+        _chart(trade_off_sentence(found, cost, pair), chart, "trade_off")
 
 
-def repeats_panel(found: Evaluated) -> None:
+def repeats_panel(found: Evaluated, pair: Pair) -> None:
     """For next events, what it is worth to repeat the item before; nothing for other protocols."""
     repeats = repeat_figures(found)
     if len(repeats):
-        _chart(repeat_sentence(found), repeats_chart(repeats, found.n), "repeats")
+        _chart(repeat_sentence(found, pair), repeats_chart(repeats, found.n), "repeats")
         st.caption(
             "As published, repeats count and neighbours are Euclidean; without that word they are by cosine. "
             f"{found.returns:,} more queues end with an item from earlier in the queue."

@@ -9,11 +9,13 @@ import altair as alt
 import pandas as pd
 
 from recsys.artifacts.evaluations import Difference, Evaluated, Figure, Segment
+from recsys.artifacts.store import Pair
 from recsys.ui.charts import CANVAS, LEGEND, MODEL_COLOURS, SHAPES
 
 Layers: TypeAlias = alt.LayerChart | alt.FacetChart
 PAIR = ("als", "word2vec")
 BASELINE = "popularity"  # what the segments show beside the models
+BASELINES = "triangle-up"  # the shape of all of them
 DECISIVE = "ndcg"  # what verdicts go by
 PLAIN = "#767676"
 ROW_HEIGHT = 32
@@ -60,10 +62,10 @@ def measure_title(measure: str, n: int) -> str:
     return f"{name}@{n}{''.join(f',{each}' for each in rest)}"
 
 
-def pair_differences(found: Evaluated) -> pd.DataFrame:
-    """By how much ALS is ahead of Word2vec, one row a measure: see `differences_chart`."""
+def pair_differences(found: Evaluated, pair: Pair = PAIR) -> pd.DataFrame:
+    """By how much the first of two models is ahead of the second, one row a measure: see `differences_chart`."""
     return _rows(
-        found, ((measure_title(d.measure, found.n), d) for d in found.differences if (d.left, d.right) == PAIR)
+        found, ((measure_title(d.measure, found.n), d) for d in found.differences if (d.left, d.right) == pair)
     )
 
 
@@ -92,7 +94,7 @@ def _rows(found: Evaluated, labelled: Iterable[tuple[str, Difference]]) -> pd.Da
             "high": d.difference.high,
             "told": "told apart" if d.told_apart else "cannot be told apart",
             "ahead": found.models[d.left if d.difference.mean > 0 else d.right].title if d.told_apart else "neither",
-            "colour": _colour(d.left if d.difference.mean > 0 else d.right) if d.told_apart else PLAIN,
+            "colour": _colour(found, d.left if d.difference.mean > 0 else d.right) if d.told_apart else PLAIN,
         }
         for label, d in labelled
         if d.difference.mean is not None
@@ -101,13 +103,31 @@ def _rows(found: Evaluated, labelled: Iterable[tuple[str, Difference]]) -> pd.Da
     return pd.DataFrame(kept, columns=columns)
 
 
-def _colour(model: str) -> str:
-    return next((colour for name, colour in zip(PAIR, MODEL_COLOURS, strict=True) if model.startswith(name)), PLAIN)
+def _place(found: Evaluated, model: str) -> int | None:
+    """Which of the models it is, or is another setting of, from 0, imported ones last; None for a baseline."""
+    if found.models[model].baseline:
+        return None
+    models = dict.fromkeys([*PAIR, *(_setting_of(name) for name, own in found.models.items() if not own.baseline)])
+    return list(models).index(_setting_of(model))
 
 
-def pair_sentence(found: Evaluated) -> str:
+def _setting_of(model: str) -> str:
+    return next((name for name in PAIR if model.startswith(f"{name}_")), model)
+
+
+def _colour(found: Evaluated, model: str) -> str:
+    place = _place(found, model)
+    return PLAIN if place is None else MODEL_COLOURS[place]
+
+
+def _shape(found: Evaluated, model: str) -> str:
+    place = _place(found, model)
+    return BASELINES if place is None else SHAPES[1 + place]
+
+
+def pair_sentence(found: Evaluated, pair: Pair = PAIR) -> str:
     """By which measures which of the two models is ahead."""
-    table = pair_differences(found)
+    table = pair_differences(found, pair)
     parts = [
         f"{ahead} is ahead by {'every measure' if len(rows) == len(table) else _listed(rows['label'])}"
         for ahead, rows in table[table["ahead"] != "neither"].groupby("ahead", sort=False)
@@ -119,10 +139,10 @@ def pair_sentence(found: Evaluated) -> str:
     return _capital("; ".join(parts))
 
 
-def baseline_sentence(found: Evaluated) -> str:
-    """How ALS and Word2vec stand against what needs no vectors."""
+def baseline_sentence(found: Evaluated, pair: Pair = PAIR) -> str:
+    """How two models stand against what needs no vectors."""
     said: dict[tuple[str, str], list[str]] = {}
-    for name in PAIR:
+    for name in pair:
         model = found.models[name]
         above, level = ([found.models[each].title for each in names] for names in (model.below, model.not_above))
         if above:
@@ -188,9 +208,9 @@ def differences_chart(table: pd.DataFrame, left: str, right: str, width: int | N
     return _wide(chart, width)
 
 
-def segment_figures(found: Evaluated, by: By) -> pd.DataFrame:
+def segment_figures(found: Evaluated, by: By, pair: Pair = PAIR) -> pd.DataFrame:
     """How well both models and the popularity baseline do on each part: segment, part, model, series, mean, low, high,
-    lists, in the order of the parts."""
+    lists, colour, shape, in the order of the parts."""
     rows = [
         {
             "segment": each.name,
@@ -201,28 +221,31 @@ def segment_figures(found: Evaluated, by: By) -> pd.DataFrame:
             "low": figure.low,
             "high": figure.high,
             "lists": each.lists,
+            "colour": _colour(found, model),
+            "shape": _shape(found, model),
         }
         for each in found.segments
         if each.by == by
         for model, figure in each.figures.items()
-        if model in (*PAIR, BASELINE) and figure.mean is not None
+        if model in (*pair, BASELINE) and figure.mean is not None
     ]
-    return pd.DataFrame(rows, columns=["segment", "part", "model", "series", "mean", "low", "high", "lists"])
+    columns = ["segment", "part", "model", "series", "mean", "low", "high", "lists", "colour", "shape"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _part(segment: Segment) -> str:
     return f"{segment.name}, {segment.lowest:,}–{segment.highest:,}"
 
 
-def segment_sentence(found: Evaluated, by: By) -> str:
+def segment_sentence(found: Evaluated, by: By, pair: Pair = PAIR) -> str:
     """On which parts which model is ahead: where their intervals do not overlap."""
     ahead: dict[str, list[str]] = {}
     for segment in (each for each in found.segments if each.by == by):
-        figures = [segment.figures[name] for name in PAIR]
+        figures = [segment.figures[name] for name in pair]
         if any(None in (figure.mean, figure.low, figure.high) for figure in figures):
             continue
         winner = _apart(*figures)
-        ahead.setdefault("" if winner is None else found.models[PAIR[winner]].title, []).append(segment.name)
+        ahead.setdefault("" if winner is None else found.models[pair[winner]].title, []).append(segment.name)
     level = ahead.pop("", [])
     kind = "items of the" if by == "popularity" else "listeners with"
     parts = [f"{title} is ahead for {kind} {_listed(names)}" for title, names in ahead.items()]
@@ -245,8 +268,8 @@ def segments_chart(table: pd.DataFrame, along: str, measure: str, width: int | N
     ----------
     table : `segment_figures`. along, measure : titles of the axes.
     """
-    order = list(dict.fromkeys(table["series"]))
-    colours = [_colour(model) for model in dict.fromkeys(table["model"])]
+    drawn = table.drop_duplicates("series")
+    order, colours, shapes = (drawn[column].tolist() for column in ("series", "colour", "shape"))
     parts = alt.Axis(labelAngle=0, labelExpr="split(datum.label, ', ')", labelLimit=0)
     base = alt.Chart(table).encode(
         x=alt.X("part:N", sort=list(dict.fromkeys(table["part"])), title=along, axis=parts),
@@ -263,7 +286,6 @@ def segments_chart(table: pd.DataFrame, along: str, measure: str, width: int | N
             alt.Tooltip("lists:Q", format=","),
         ],
     )
-    shapes = ["triangle-up" if colour == PLAIN else SHAPES[1 + MODEL_COLOURS.index(colour)] for colour in colours]
     chart = alt.layer(
         base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title=measure, scale=alt.Scale(zero=True)), y2="high:Q"),
         base.mark_point(filled=True, size=80, opacity=1).encode(
@@ -274,7 +296,7 @@ def segments_chart(table: pd.DataFrame, along: str, measure: str, width: int | N
 
 
 def trade_offs(found: Evaluated, cost: Cost) -> pd.DataFrame:
-    """Accuracy beside what it costs, one row a model: model, title, ndcg, low, high, cost."""
+    """Accuracy beside what it costs, one row a model: model, title, ndcg, low, high, cost, colour, kind."""
     rows = []
     for name, model in found.models.items():
         figure = model.figures.get(DECISIVE)
@@ -284,13 +306,13 @@ def trade_offs(found: Evaluated, cost: Cost) -> pd.DataFrame:
             rows.append(
                 {
                     "model": name, "title": model.title, "ndcg": figure.mean, "low": figure.low, "high": figure.high,
-                    "cost": paid,
+                    "cost": paid, "colour": _colour(found, name), "kind": _shape(found, name),
                 }
             )  # fmt: skip
-    return pd.DataFrame(rows, columns=["model", "title", "ndcg", "low", "high", "cost"])
+    return pd.DataFrame(rows, columns=["model", "title", "ndcg", "low", "high", "cost", "colour", "kind"])
 
 
-def trade_off_sentence(found: Evaluated, cost: Cost) -> str:
+def trade_off_sentence(found: Evaluated, cost: Cost, pair: Pair = PAIR) -> str:
     """What the most accurate costs, and what the two models do."""
     table = trade_offs(found, cost)
     words = {
@@ -298,7 +320,7 @@ def trade_off_sentence(found: Evaluated, cost: Cost) -> str:
         for name, paid in zip(table["model"], table["cost"], strict=True)
     }
     best = str(table["model"][table["ndcg"].argmax()])
-    others = [f"{found.models[name].title} {words[name]}" for name in PAIR if name in words and name != best]
+    others = [f"{found.models[name].title} {words[name]}" for name in pair if name in words and name != best]
     return "; ".join([f"{found.models[best].title} ranks best and recommends {words[best]}", *others])
 
 
@@ -309,14 +331,10 @@ def trade_off_chart(table: pd.DataFrame, cost: Cost, n: int, width: int | None =
     ----------
     table : `trade_offs` for the same cost. n : length of the lists.
     """
-    kinds = {PAIR[0]: SHAPES[1], PAIR[1]: SHAPES[2], "": "triangle-up"}
-    shown = table.assign(
-        colour=[_colour(model) for model in table["model"]],
-        kind=[next(kind for kind in kinds if model.startswith(kind)) for model in table["model"]],
-    )
+    kinds = list(dict.fromkeys(table["kind"]))
     axis = alt.Axis(format="%") if cost == "coverage" else alt.Axis()
     room = alt.Scale(domain=[0, 1]) if cost == "coverage" else alt.Scale(zero=False, domainMax=100)
-    base = alt.Chart(shown).encode(
+    base = alt.Chart(table).encode(
         x=alt.X("cost:Q", title=COSTS[cost], axis=axis, scale=room),
         color=alt.Color("colour:N", scale=None, legend=None),
         tooltip=[
@@ -332,14 +350,14 @@ def trade_off_chart(table: pd.DataFrame, cost: Cost, n: int, width: int | None =
         base.transform_filter(alt.FieldOneOfPredicate("model", models))
         .mark_text(align=align, dx=10 if align == "left" else -10, dy=dy, fontSize=12)
         .encode(y=y, text="title:N")
-        for (align, dy), models in _label_places(shown).items()
+        for (align, dy), models in _label_places(table).items()
     ]
     chart = alt.layer(
         base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(
             y=alt.Y("low:Q", title=measure_title(DECISIVE, n)), y2="high:Q"
         ),
         base.mark_point(filled=True, size=110, opacity=1).encode(
-            y=y, shape=alt.Shape("kind:N", scale=alt.Scale(domain=list(kinds), range=list(kinds.values())), legend=None)
+            y=y, shape=alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=kinds), legend=None)
         ),
         *names,
     ).properties(height=HEIGHT, usermeta=CANVAS)
@@ -363,21 +381,22 @@ def _label_places(table: pd.DataFrame) -> dict[tuple[Any, int], list[str]]:
 
 
 def repeat_figures(found: Evaluated) -> pd.DataFrame:
-    """For next events the hit rates with and without repeats: model, title, counted, mean, low, high; else no row."""
+    """For next events the hit rates with and without repeats: model, title, counted, mean, low, high, colour; else no
+    row."""
     rows = [
         {
             "model": name, "title": model.title, "counted": counted, "mean": figure.mean, "low": figure.low,
-            "high": figure.high,
+            "high": figure.high, "colour": _colour(found, name),
         }
         for name, model in found.models.items()
         if "hr_new" in model.figures
         for counted, figure in zip(COUNTED, (model.figures["hr"], model.figures["hr_new"]), strict=True)
         if figure.mean is not None
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["model", "title", "counted", "mean", "low", "high"])
+    return pd.DataFrame(rows, columns=["model", "title", "counted", "mean", "low", "high", "colour"])
 
 
-def repeat_sentence(found: Evaluated) -> str:
+def repeat_sentence(found: Evaluated, pair: Pair = PAIR) -> str:
     """How many lists end in a repeat, and what they are worth to the two models."""
     table = repeat_figures(found)
     hits = {
@@ -385,7 +404,7 @@ def repeat_sentence(found: Evaluated) -> str:
     }
     parts = [
         f"{hits[name, COUNTED[1]]:.3f} instead of {hits[name, COUNTED[0]]:.3f} for {found.models[name].title}"
-        for name in PAIR
+        for name in pair
         if (name, COUNTED[1]) in hits
     ]
     share = f"{found.repeats / found.lists:.0%} of the queues end in a repeat"
@@ -400,7 +419,7 @@ def repeats_chart(table: pd.DataFrame, n: int, width: int | None = None) -> Laye
     table : `repeat_figures`. n : length of the lists.
     """
     titles = list(dict.fromkeys(table["title"]))
-    base = alt.Chart(table.assign(colour=[_colour(model) for model in table["model"]])).encode(
+    base = alt.Chart(table).encode(
         y=alt.Y("title:N", sort=titles, title=None, axis=alt.Axis(labelLimit=200, labelOverlap=False, grid=True)),
         color=alt.Color("colour:N", scale=None, legend=None),
         tooltip=[

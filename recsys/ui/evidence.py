@@ -11,6 +11,9 @@ from recsys.analysis.evidence import Excerpt, evidence, reasons
 from recsys.analysis.side_by_side import SideBySide
 from recsys.artifacts.store import ArtifactSet
 from recsys.ui.controls import chosen_neighbour
+from recsys.ui.ranked_lists import side_of
+
+ELSEWHERE = "trained elsewhere; what it learnt from is not known here"
 
 
 def evidence_panel(artifacts: ArtifactSet, view: SideBySide) -> None:
@@ -23,8 +26,9 @@ def evidence_panel(artifacts: ArtifactSet, view: SideBySide) -> None:
     names = artifacts.catalogue["name"]
     words = reasons(found, view.name, ordered=artifacts.queues.ordered)
     lines = "".join(
-        f'<dt class="{side}">{escape(view.titles[model])}</dt><dd>{_isolated(words.get(model, ""), view.name)}</dd>'
-        for model, side in zip(view.lists, ("first", "second"), strict=True)
+        f'<dt class="{side_of(view, model)}">{escape(view.titles[model])}</dt>'
+        f"<dd>{_isolated(words.get(model, ELSEWHERE), view.name)}</dd>"
+        for model in view.lists
     )
     excerpts = "".join(_excerpt(excerpt, names) for excerpt in found.queues.excerpts)
     told = (

@@ -20,9 +20,19 @@ const WIDEST_COLUMN = 130;
 const TEXT = "#1d1d1b";
 const QUIET = "#595959";
 const LINE = "#d9d9d9";
-const COLOUR = { first: "#0072b2", second: "#d55e00", both: "#767676" };
+const COLOUR = {
+  first: "#0072b2", second: "#d55e00", third: "#009e73", fourth: "#cc79a7", fifth: "#e69f00", sixth: "#56b4e9",
+  both: "#767676",
+};
 // The models' colours mixed with the text's, for small words on white.
-const WORD_COLOUR = { first: "#066194", second: "#b05105" };
+const WORD_COLOUR = {
+  first: "#066194", second: "#b05105", third: "#007856", fourth: "#9b4f78", fifth: "#8f6300", sixth: "#2a6f96",
+};
+// Corners of the signs of imported models, as in ranked_lists.css, in twelfths of a side; never colour alone.
+const SIGN = {
+  first: [0, 0, 12, 0, 12, 12, 0, 12], third: [0, 0, 12, 6, 0, 12], fourth: [12, 0, 0, 6, 12, 12],
+  fifth: [0, 0, 12, 0, 6, 12], sixth: [6, 0, 12, 6, 6, 12, 0, 6],
+};
 
 function tell(root, button, words) {
   const told = button.querySelector(".told");
@@ -187,8 +197,12 @@ function firstRow(y) {
 function paintList(sheet, list, widths, left, y) {
   const { pen } = sheet;
   pen.fillStyle = COLOUR[list.side];
-  if (list.side === "first") pen.fillRect(left, y + 9, 12, 12);
-  else dot(pen, left + 6, y + 15, 6.5, true);
+  const corners = SIGN[list.side];
+  if (corners) {
+    pen.beginPath();
+    for (let at = 0; at < corners.length; at += 2) pen.lineTo(left + corners[at], y + 9 + corners[at + 1]);
+    pen.fill();
+  } else dot(pen, left + 6, y + 15, 6.5, true);
   const title = { size: 19, weight: 600, family: sheet.fonts.heading };
   const words = fitted(sheet, list.title, title, LIST / 2);
   put(sheet, words, left + 21, y + 15, title);

@@ -51,7 +51,7 @@ def listener_map_chart(scene: Scene, side: int, dark: bool = False) -> alt.HConc
 
     Parameters
     ----------
-    side : 0 for the first model, 1 for the second: its colour and shape.
+    side : which of the set's models it is, from 0: its colour and shape.
     """
     ink, paper, own_colour = INK[dark], PAPER[dark], MODEL_COLOURS[side]
     window = scene.window

@@ -10,35 +10,42 @@ import pandas as pd
 import streamlit as st
 
 from recsys.analysis.side_by_side import MEANINGS, headline
-from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.store import ArtifactSet, Pair
 from recsys.listener.export import as_m3u8, as_xspf, entries, lists_csv
-from recsys.listener.recommend import Recommended, Recommender, Way, compare, strongest
+from recsys.listener.recommend import (
+    FOLD_IN,
+    Recommended,
+    Recommender,
+    Way,
+    compare,
+    mean_of,
+    model_of,
+    strongest,
+)
 from recsys.listener.rerank import Wish
 from recsys.ui.charts import CANVAS, MODEL_COLOURS
 from recsys.ui.controls import as_text, file_button, list_length
 from recsys.ui.listener_profile import Asked
 from recsys.ui.ranked_lists import Words, ranked_lists, verdict_strip
 
-FOLD_IN, MEAN = "folding the listener in", "the mean of their items"
-ASKED_BY: dict[str, Way] = {FOLD_IN: "als_fold_in", MEAN: "als_mean"}
+ASKED_BY: dict[str, Way] = {"folding the listener in": FOLD_IN, "the mean of their items": mean_of("als")}
 MOST_REASONS = 8
-SCORES = {
-    "als_fold_in": "Of ALS the preference it predicts, about 0 to 1; of Word2vec the cosine with the mean of the "
-    "listener's vectors. Not comparable between models",
-    "als_mean": "Cosine with the mean of the listener's vectors; not comparable between models",
-}
+OF_MEANS = "osine with the mean of the listener's vectors"
 
 
-def recommended_lists(artifacts: ArtifactSet, models: Recommender, asked: Asked) -> list[Recommended]:
-    """Both models' lists, in the way and order that a person chooses: ALS's first."""
+def recommended_lists(artifacts: ArtifactSet, pair: Pair, models: Recommender, asked: Asked) -> list[Recommended]:
+    """Both models' lists, in the way and order that a person chooses."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         with st.container(width=260):
             n = list_length(artifacts)
-        way = st.selectbox(
-            "ALS is asked by", list(ASKED_BY), key="als_by", bind="query-params", width=230,
-            help="Folding in solves the listener's own factors from their weighted plays, as if the model had been "
-            "trained on them. The mean is what Word2vec is asked by. They differ.",
-        )  # fmt: skip
+        ways = {model: mean_of(model) for model in pair}
+        if "als" in pair:
+            way = st.selectbox(
+                "ALS is asked by", list(ASKED_BY), key="als_by", bind="query-params", width=230,
+                help="Folding in solves the listener's own factors from their weighted plays, as if the model had been "
+                "trained on them. The mean is what other models are asked by. They differ.",
+            )  # fmt: skip
+            ways["als"] = ASKED_BY[way]
         keep = st.checkbox("Keep what they know", key="keep", bind="query-params")
     with st.container(horizontal=True, gap="large"):
         pull = st.slider(
@@ -49,9 +56,8 @@ def recommended_lists(artifacts: ArtifactSet, models: Recommender, asked: Asked)
             "Diversity", 0.0, 1.0, 0.0, 0.1, key="diversity", bind="query-params", width=260,
             help="Each place goes to an item that is unlike those above it (maximal marginal relevance).",
         )  # fmt: skip
-    ways: tuple[Way, Way] = (ASKED_BY[way], "word2vec_mean")
     wish = Wish(popularity=pull, diversity=diversity)
-    return [models.recommend(asked.profile, each, n=n, keep_known=keep, wish=wish) for each in ways]
+    return [models.recommend(asked.profile, each, n=n, keep_known=keep, wish=wish) for each in ways.values()]
 
 
 def lists_panel(artifacts: ArtifactSet, asked: Asked, lists: list[Recommended]) -> None:
@@ -69,7 +75,10 @@ def lists_panel(artifacts: ArtifactSet, asked: Asked, lists: list[Recommended]) 
             click="see what drove it",
             nearest="recommended items",
             label="score",
-            score=SCORES[first.way],
+            score=f"Of ALS the preference it predicts, about 0 to 1; of {second.title} the c{OF_MEANS}. Not comparable "
+            f"between models"
+            if first.way == FOLD_IN
+            else f"C{OF_MEANS}; not comparable between models",
             empty="{title} knows none of these items.",
         ),
     )
@@ -96,7 +105,8 @@ def _why_panel(artifacts: ArtifactSet, lists: list[Recommended]) -> None:
         "What drove this recommendation?", list(known), format_func=lambda each: as_text(str(known[each])), key="why",
         on_change=lambda: _explain(st.session_state["why"]), width=420,
     )  # fmt: skip
-    for column, (side, each) in zip(st.columns(2, gap="large"), enumerate(lists), strict=True):
+    sides = artifacts.places([model_of(each.way) for each in lists])
+    for column, side, each in zip(st.columns(2, gap="large"), sides, lists, strict=True):
         at = each.table.index[each.table["item_id"] == item_id]
         with column:
             if len(at):

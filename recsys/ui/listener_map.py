@@ -14,7 +14,7 @@ import streamlit as st
 from recsys.analysis.map_window import Layout, Rows, Window, around, drawn_rows, fitting_labels, frame, labels_in
 from recsys.analysis.neighbours import top_columns
 from recsys.artifacts.store import ArtifactSet
-from recsys.listener.recommend import MODEL_OF, Recommended, Recommender
+from recsys.listener.recommend import FOLD_IN, Recommended, Recommender, model_of
 from recsys.ui.controls import as_text
 from recsys.ui.listener_charts import KINDS, Scene, listener_map_chart
 from recsys.ui.map_view import METHODS, density_picture
@@ -108,12 +108,12 @@ def listener_on_maps(artifacts: ArtifactSet, recommender: Recommender, lists: li
 
     lists : of one profile, the first model's and the second's.
     """
-    models = [MODEL_OF[each.way] for each in lists]
+    models = [model_of(each.way) for each in lists]
     methods = [method for method in METHODS if all(f"{model}/{method}" in artifacts.maps for model in models)]
     if not methods:
         name = st.session_state.get("set_kept", "NAME")
         st.write(
-            f"This set has no maps to show a listener on; add them with "
+            f"There are no maps of both models to show a listener on; add them with "
             f"`python -m recsys map artifacts/{name} --method umap`"
         )
         return
@@ -153,9 +153,10 @@ def _steps(artifacts: ArtifactSet, sides: list[_Side], method: str, plays: bool)
     st.subheader(as_text(words), anchor=False)
     dark = st.context.theme.type == "dark"
     with st.container(horizontal=True, key="maps_box"):
-        for at, scene in enumerate(scenes):
+        places = artifacts.places([side.model for side in sides])
+        for at, (place, scene) in enumerate(zip(places, scenes, strict=True)):
             st.altair_chart(
-                listener_map_chart(scene, at, dark), key=f"listener_map_{at}", width="content",
+                listener_map_chart(scene, place, dark), key=f"listener_map_{at}", width="content",
                 alt=f"{scene.title}: {len(scene.own)} items played, {len(scene.offered)} offered",
             )  # fmt: skip
     for sentence in _remarks(artifacts, sides, str(step), windows, whole):
@@ -172,7 +173,7 @@ def _pause() -> None:
 
 
 def _side(artifacts: ArtifactSet, recommender: Recommender, found: Recommended, method: str) -> _Side:
-    model, profile = MODEL_OF[found.way], found.profile
+    model, profile = model_of(found.way), found.profile
     layout = np.asarray(artifacts.layout(model, method))
     on_map = np.isfinite(layout).all(axis=1)
     heaviest = np.argsort(-np.abs(profile.weights), kind="stable")[:MOST_OWN]
@@ -190,7 +191,7 @@ def _side(artifacts: ArtifactSet, recommender: Recommender, found: Recommended, 
         standing=standing(layout, nearness),
         offered=offered["item_row"].to_numpy(np.int64),
         ranks=offered["rank"].to_numpy(np.int64),
-        is_fold_in=found.way == "als_fold_in",
+        is_fold_in=found.way == FOLD_IN,
     )
 
 

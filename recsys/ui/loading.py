@@ -22,11 +22,12 @@ from recsys.analysis.agreement import (
     most_agreed,
     most_disputed,
     overlap_distribution,
+    pair_agreement,
     popularity_bands,
 )
 from recsys.analysis.hubness import Hubness, appearances, hubness
 from recsys.analysis.search import NameIndex
-from recsys.artifacts.store import BETWEEN, ArtifactSet, artifact_sets
+from recsys.artifacts.store import BETWEEN, ArtifactSet, Pair, artifact_sets
 from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, UnsupportedSchema
 from recsys.ui.controls import as_text, set_picker
 
@@ -47,10 +48,14 @@ def artifacts_root() -> Path:
 
 
 def artifacts_or_stop() -> ArtifactSet:
-    """The artifact set that the person chose, opened; or words about what is wrong, and the page ends.
+    """The artifact set that the person chose, opened; or words about there being none, and the page ends.
 
     A session keeps the build it opened, and is offered a newer one when there is one. The address carries the set's
     name and the build's fingerprint; a link made with another build says so.
+
+    Raises
+    ------
+    ArtifactError : the set cannot be opened; `explained`, around every page, puts it in words.
     """
     _enter_through_app()
     root = artifacts_root()
@@ -64,11 +69,7 @@ def artifacts_or_stop() -> ArtifactSet:
     with st.container(horizontal=True, vertical_alignment="bottom", key="set_strip"):
         name = set_picker(list(sets))
         strip = st.empty()
-    try:
-        artifacts = _session_build(name, sets[name])
-    except ArtifactError as error:
-        _explain(name, error)
-        st.stop()
+    artifacts = _session_build(name, sets[name])
     _check_link(name, artifacts)
     strip.caption(_strip_words(artifacts))
     return artifacts
@@ -100,19 +101,25 @@ def name_index(_artifacts: ArtifactSet, fingerprint: str) -> NameIndex:
     return NameIndex(_artifacts.catalogue["item_id"].tolist(), _artifacts.catalogue["name"].tolist())
 
 
+@st.cache_resource(max_entries=8, show_spinner="Comparing the models …")
+def agreement_of(_artifacts: ArtifactSet, fingerprint: str, pair: Pair) -> pd.DataFrame:
+    """How far two models agree over the whole catalogue; cached by everything but `_artifacts`, never written to."""
+    return pair_agreement(_artifacts, pair)
+
+
 @st.cache_data(max_entries=16, show_spinner=False)
-def agreement_by_popularity(_artifacts: ArtifactSet, fingerprint: str) -> pd.DataFrame:
-    """`analysis.agreement.by_popularity` of a set; `fingerprint` is what it is cached by."""
-    return by_popularity(_artifacts.agreement, _artifacts.catalogue["listeners"].to_numpy())
+def agreement_by_popularity(_artifacts: ArtifactSet, fingerprint: str, pair: Pair) -> pd.DataFrame:
+    """`analysis.agreement.by_popularity` of two models; cached by everything but `_artifacts`."""
+    return by_popularity(agreement_of(_artifacts, fingerprint, pair), _artifacts.catalogue["listeners"].to_numpy())
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def distribution_in_tenth(
-    _artifacts: ArtifactSet, fingerprint: str, tenth: int | None
+    _artifacts: ArtifactSet, fingerprint: str, pair: Pair, tenth: int | None
 ) -> tuple[pd.DataFrame, float | None]:
     """`analysis.agreement.overlap_distribution` in a tenth of the catalogue (1: fewest listeners; None: all of it), and
     the mean RBO there; None where the set was built without. Cached by everything but `_artifacts`."""
-    agreement = _artifacts.agreement
+    agreement = agreement_of(_artifacts, fingerprint, pair)
     if tenth is not None:
         agreement = agreement[popularity_bands(_artifacts.catalogue["listeners"].to_numpy()) == tenth]
     rbo = float(agreement["rbo"].mean()) if "rbo" in agreement else float("nan")
@@ -132,7 +139,7 @@ class Pointed:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def pointed_items(
-    _artifacts: ArtifactSet, fingerprint: str, low: float = 0, high: float = 100, tag: str | None = None
+    _artifacts: ArtifactSet, fingerprint: str, pair: Pair, low: float = 0, high: float = 100, tag: str | None = None
 ) -> Pointed:
     """Between two percentiles of popularity, with a tag if one is named. Cached by everything but `_artifacts`."""
     catalogue = _artifacts.catalogue
@@ -140,30 +147,31 @@ def pointed_items(
     among = (percentile >= low) & (percentile <= high)
     if tag is not None:
         among &= np.fromiter((tag in tags for tags in catalogue["tags"]), bool, len(among))
-    disputed, agreed = (find(_artifacts.agreement, listeners, among=among) for find in (most_disputed, most_agreed))
+    agreement = agreement_of(_artifacts, fingerprint, pair)
+    disputed, agreed = (find(agreement, listeners, among=among) for find in (most_disputed, most_agreed))
     return Pointed(
         disputed=[int(row) for row in disputed],
         agreed=[int(row) for row in agreed],
         among=int(among.sum()),
-        real=int((is_real(_artifacts.agreement) & among).sum()),
+        real=int((is_real(agreement) & among).sum()),
     )
 
 
-def disputed_items(artifacts: ArtifactSet) -> list[int]:
+def disputed_items(artifacts: ArtifactSet, pair: Pair) -> list[int]:
     """The most disputed items of a whole set."""
-    return pointed_items(artifacts, artifacts.fingerprint).disputed
+    return pointed_items(artifacts, artifacts.fingerprint, pair).disputed
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def hubness_of_fits(_artifacts: ArtifactSet, fingerprint: str) -> dict[str, tuple[Hubness, list[Hubness]]]:
-    """By model the hubness of its lists and of each replicate's; `fingerprint` is what it is cached by."""
+def hubness_of_fits(_artifacts: ArtifactSet, fingerprint: str, pair: Pair) -> dict[str, tuple[Hubness, list[Hubness]]]:
+    """By model the hubness of its lists and of each replicate's; cached by everything but `_artifacts`."""
     listeners, n = _artifacts.catalogue["listeners"].to_numpy(), _artifacts.manifest.agreement_n
     return {
         model: (
             hubness(_artifacts.neighbours(model), listeners, n),
             [hubness(each, listeners, n) for each in _artifacts.replicate_neighbours(model)],
         )
-        for model in _artifacts.model_names
+        for model in pair
     }
 
 

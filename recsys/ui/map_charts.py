@@ -11,7 +11,7 @@ import altair as alt
 import pandas as pd
 
 from recsys.analysis.map_window import Window
-from recsys.ui.charts import CANVAS, MODEL_COLOURS
+from recsys.ui.charts import BUILT, CANVAS, MODEL_COLOURS
 
 SIDE = 520
 SMALL_DOTS, LARGE_DOTS, MANY = 16, 36, 2_000
@@ -54,6 +54,7 @@ def linked_maps_chart(
     window: Window,
     rectangle: dict[str, list[float]] | None = None,
     dark: bool = False,
+    places: tuple[int, int] = BUILT,
 ) -> alt.HConcatChart:
     """Both models' maps side by side, in one window. Pointing at an item lights it on both; a click selects it under
     the name "pick"; a rectangle drawn on either map, named "brush", shows on the other where its items went.
@@ -64,6 +65,7 @@ def linked_maps_chart(
         the two maps; missing where a model lacks it.
     query : the item_row of the item asked about.
     rectangle : one that is drawn on the first map from the start: ranges x and y.
+    places : which of the set's models the two are.
     """
     hover = alt.selection_point(name="hov", fields=["item_row"], on="pointerover", clear="pointerout", empty=False)
     pick = alt.selection_point(name="pick", fields=["item_row"], on="click", empty=False)
@@ -89,7 +91,7 @@ def linked_maps_chart(
             ],
         )
         lit, asked = base.transform_filter(hover), base.transform_filter(alt.datum.item_row == query)
-        own = MODEL_COLOURS[side]
+        own = MODEL_COLOURS[places[side]]
         layers: list[Any] = [
             *([picture_layer(half.density, window)] if half.density else []),
             dots.add_params(hover, pick, brush),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import altair as alt
 import numpy as np
@@ -12,7 +12,8 @@ import pandas as pd
 import streamlit as st
 
 from recsys.analysis.map_window import Rows
-from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.store import ArtifactSet, Pair
+from recsys.bridges.projector import metadata_tsv, vectors_tsv
 from recsys.interactions.spreadsheet import csv_bytes
 from recsys.ui.controls import file_button
 from recsys.ui.map_charts import picture_of
@@ -36,13 +37,13 @@ def download_maps(artifacts: ArtifactSet, view: MapView, chart: alt.HConcatChart
         file_button("Both maps as shown (SVG)", lambda: picture("svg"), f"maps-{build}.svg", "image/svg+xml")
         file_button(
             "Places of all items (Parquet)",
-            lambda: _parquet(places_table(artifacts, view.method)),
+            lambda: _parquet(places_table(artifacts, view.pair, view.method)),
             f"{view.method}-{build}.parquet",
             "application/vnd.apache.parquet",
         )
         shown = min(MOST_PROJECTED, artifacts.manifest.counts.items)
         st.caption(f"For the TensorFlow Embedding Projector: {shown:,} most popular items, vectors and names.")
-        for model in artifacts.model_names[:2]:
+        for model in view.pair:
             file_button(
                 f"{artifacts.titles[model]}'s vectors (TSV)",
                 partial(projector_vectors, artifacts, model),
@@ -55,22 +56,22 @@ def download_maps(artifacts: ArtifactSet, view: MapView, chart: alt.HConcatChart
         )  # fmt: skip
 
 
-def download_rectangle(artifacts: ArtifactSet, method: str, rows: Rows) -> None:
+def download_rectangle(artifacts: ArtifactSet, pair: Pair, method: str, rows: Rows) -> None:
     """All items of a rectangle as CSV."""
     build = artifacts.fingerprint[:12]
 
     def table() -> bytes:
-        items = places_table(artifacts, method).iloc[rows]
+        items = places_table(artifacts, pair, method).iloc[rows]
         tags = artifacts.catalogue["tags"].iloc[rows].map(lambda tags: "; ".join(tags))
         return csv_bytes(items.assign(tags=tags, build=build))
 
     file_button("Download them (CSV)", table, f"rectangle-{build}.csv", "text/csv")
 
 
-def places_table(artifacts: ArtifactSet, method: str) -> pd.DataFrame:
+def places_table(artifacts: ArtifactSet, pair: Pair, method: str) -> pd.DataFrame:
     """One row an item: what it is, and of each model's map x, y, faithfulness and, where there is one, shift."""
     table = artifacts.catalogue[["item_id", "name", "listeners", "plays", "popularity"]].copy()
-    for model in artifacts.model_names[:2]:
+    for model in pair:
         layout = np.asarray(artifacts.layout(model, method))
         table[f"{model}_x"], table[f"{model}_y"] = layout[:, 0], layout[:, 1]
         table[f"{model}_faithfulness"] = np.asarray(artifacts.map_faithfulness(model, method))
@@ -81,30 +82,21 @@ def places_table(artifacts: ArtifactSet, method: str) -> pd.DataFrame:
 
 
 def projector_vectors(artifacts: ArtifactSet, model: str) -> bytes:
-    """Vectors of the most popular items, one row an item, tabs between numbers, no heading."""
-    kept = io.StringIO()
-    vectors = np.asarray(artifacts.array(f"{model}/vectors")[:MOST_PROJECTED])
-    pd.DataFrame(vectors).to_csv(kept, sep="\t", header=False, index=False, float_format="%.5g")
-    return kept.getvalue().encode()
+    """Vectors of the most popular items for the Embedding Projector."""
+    return vectors_tsv(artifacts.array(f"{model}/vectors")[:MOST_PROJECTED])
 
 
 def projector_metadata(artifacts: ArtifactSet) -> bytes:
-    """What the same items are, in the same order, under a heading; whatever would end a field is a space."""
+    """What the same items are, in the same order."""
     catalogue = artifacts.catalogue.head(MOST_PROJECTED)
-    table = pd.DataFrame(
+    return metadata_tsv(
         {
-            "name": catalogue["name"],
-            "item_id": catalogue["item_id"],
-            "listeners": catalogue["listeners"],
-            "tags": catalogue["tags"].map(lambda tags: ", ".join(list(tags)[:3])),
+            "name": catalogue["name"].tolist(),
+            "item_id": catalogue["item_id"].tolist(),
+            "listeners": catalogue["listeners"].tolist(),
+            "tags": [", ".join(list(tags)[:3]) for tags in catalogue["tags"]],
         }
     )
-    lines = ["\t".join(table.columns), *("\t".join(map(_field, row)) for row in table.itertuples(index=False))]
-    return ("\n".join(lines) + "\n").encode()
-
-
-def _field(value: Any) -> str:
-    return " ".join(str(value).split())
 
 
 def _parquet(table: pd.DataFrame) -> bytes:
@@ -115,8 +107,7 @@ def _parquet(table: pd.DataFrame) -> bytes:
 
 def _facts(artifacts: ArtifactSet, view: MapView) -> list[str]:
     counts, maps = artifacts.manifest.counts, artifacts.manifest.maps or {}
-    models = artifacts.model_names[:2]
-    kept = [f"{artifacts.titles[m]} {maps[f'{m}/{view.method}'].faithfulness or float('nan'):.2f}" for m in models]
+    kept = [f"{artifacts.titles[m]} {maps[f'{m}/{view.method}'].faithfulness or float('nan'):.2f}" for m in view.pair]
     facts = [
         f"{METHODS[view.method]} · {counts.items:,} items · {st.session_state.get('set_kept', '')} · "
         f"build {artifacts.fingerprint[:12]}",

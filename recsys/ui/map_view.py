@@ -15,7 +15,9 @@ import streamlit as st
 from PIL import Image
 
 from recsys.analysis.map_window import Layout, Rows, Window, density, drawn_rows, labels_in, names_in
-from recsys.artifacts.store import ArtifactSet
+from recsys.analysis.projection import shifts
+from recsys.artifacts.store import ArtifactSet, Pair
+from recsys.ui.loading import agreement_of
 from recsys.ui.map_charts import Colour, Half
 
 METHODS = {"umap": "UMAP", "tsne": "t-SNE"}
@@ -34,11 +36,12 @@ GREY, DENSEST = 138, 150  # of the density's picture: its grey, and how opaque i
 
 @dataclass(frozen=True)
 class MapView:
-    """Two maps by one method in one window: see `map_charts.linked_maps_chart`.
+    """Two models' maps by one method in one window: see `map_charts.linked_maps_chart`.
 
     in_window : how many items stand in it; more than there are points where only the most popular are drawn.
     """
 
+    pair: Pair
     method: str
     window: Window
     points: pd.DataFrame
@@ -47,27 +50,28 @@ class MapView:
     in_window: int
 
 
-def layouts(artifacts: ArtifactSet, method: str) -> list[Layout]:
-    """The maps of the first two models."""
-    return [np.asarray(artifacts.layout(model, method)) for model in artifacts.model_names[:2]]
+def layouts(artifacts: ArtifactSet, pair: Pair, method: str) -> list[Layout]:
+    """The maps of two models."""
+    return [np.asarray(artifacts.layout(model, method)) for model in pair]
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def colours_of(_artifacts: ArtifactSet, fingerprint: str) -> list[str]:
-    """What colour can mean in this set; cached by `fingerprint`."""
+def colours_of(_artifacts: ArtifactSet, fingerprint: str, pair: Pair) -> list[str]:
+    """What colour can mean for these models; cached by everything but `_artifacts`."""
     catalogue = _artifacts.catalogue
     missing = set()
     if not catalogue["tags"].map(len).any():
         missing.add("tag")
     if np.isnan(_decades(_artifacts, fingerprint)).all():
         missing.add("decade")
-    if any(model.n_replicates < 2 for model in _artifacts.manifest.models.values()):
+    if any(_artifacts.manifest.models[model].n_replicates < 2 for model in pair):
         missing.add("stability")
     return [colour for colour in COLOURS if colour not in missing]
 
 
 def map_view(
     artifacts: ArtifactSet,
+    pair: Pair,
     method: str,
     colour: str,
     tag: str | None,
@@ -77,13 +81,13 @@ def map_view(
     whole: Window,
 ) -> MapView:
     """What is drawn of both maps in a window."""
-    places = layouts(artifacts, method)
-    near = [_near(artifacts, model, item_row, n) for model in artifacts.model_names[:2]]
+    places = layouts(artifacts, pair, method)
+    near = [_near(artifacts, model, item_row, n) for model in pair]
     rows, in_window = drawn_rows(places, window, [item_row, *near[0].tolist(), *near[1].tolist()])
-    points = _points(artifacts, method, rows, colour, tag)
+    points = _points(artifacts, pair, method, rows, colour, tag)
     names = artifacts.catalogue["name"].to_numpy(object)
     halves = []
-    for model, place, rows_near in zip(artifacts.model_names[:2], places, near, strict=True):
+    for model, place, rows_near in zip(pair, places, near, strict=True):
         named = labels_in(artifacts.map_regions(model, method), window, whole)[["x", "y", "label"]]
         halves.append(
             Half(
@@ -98,12 +102,14 @@ def map_view(
     if points[[f"{colour}_0", f"{colour}_1"]].isna().any(axis=None):
         words += "; grey: not known"
     meaning = Colour(colour, words, is_whole=colour == "decade")
-    return MapView(method, window, points, (halves[0], halves[1]), meaning, in_window)
+    return MapView(pair, method, window, points, (halves[0], halves[1]), meaning, in_window)
 
 
-def in_rectangle(artifacts: ArtifactSet, method: str, rectangle: dict[str, list[float]]) -> tuple[Rows, Window] | None:
+def in_rectangle(
+    artifacts: ArtifactSet, pair: Pair, method: str, rectangle: dict[str, list[float]]
+) -> tuple[Rows, Window] | None:
     """The items in a rectangle, x_0 and y_0 on the first map or x_1 and y_1 on the second, and where that is."""
-    for side, layout in enumerate(layouts(artifacts, method)):
+    for side, layout in enumerate(layouts(artifacts, pair, method)):
         if {f"x_{side}", f"y_{side}"} <= set(rectangle):
             (left, right), (low, high) = sorted(rectangle[f"x_{side}"]), sorted(rectangle[f"y_{side}"])
             inside = Window((left, right), (low, high))
@@ -111,35 +117,34 @@ def in_rectangle(artifacts: ArtifactSet, method: str, rectangle: dict[str, list[
     return None
 
 
-def _points(artifacts: ArtifactSet, method: str, rows: Rows, colour: str, tag: str | None) -> pd.DataFrame:
+def _points(artifacts: ArtifactSet, pair: Pair, method: str, rows: Rows, colour: str, tag: str | None) -> pd.DataFrame:
     catalogue = artifacts.catalogue
     points: dict[str, Any] = {
         "item_row": rows,
         "name": catalogue["name"].to_numpy(object)[rows],
         "listeners": catalogue["listeners"].to_numpy()[rows],
     }
-    for side, place in enumerate(layouts(artifacts, method)):
-        points[f"{colour}_{side}"] = _values(artifacts, method, colour, tag, side, rows)
+    for side, place in enumerate(layouts(artifacts, pair, method)):
+        points[f"{colour}_{side}"] = _values(artifacts, pair, method, colour, tag, side, rows)
         for axis, letter in enumerate("xy"):
             points[f"{letter}_{side}"] = place[rows, axis].astype(np.float64).round(3)
     return pd.DataFrame(points)
 
 
 def _values(
-    artifacts: ArtifactSet, method: str, colour: str, tag: str | None, side: int, rows: Rows
+    artifacts: ArtifactSet, pair: Pair, method: str, colour: str, tag: str | None, side: int, rows: Rows
 ) -> npt.NDArray[Any]:
     """What colour shows of these items on one of the maps."""
-    model, second = artifacts.model_names[side], artifacts.model_names[1]
+    model = pair[side]
     if colour == "tag":
         tags = artifacts.catalogue["tags"].to_numpy(object)[rows]
         return np.fromiter((tag in each for each in tags), bool, len(rows))
     if colour == "agreement":
-        values = artifacts.agreement["overlap"].to_numpy(np.float64)
+        values = agreement_of(artifacts, artifacts.fingerprint, pair)["overlap"].to_numpy(np.float64)
     elif colour == "stability":
-        values = artifacts.agreement[f"floor_{model}"].to_numpy(np.float64)
+        values = agreement_of(artifacts, artifacts.fingerprint, pair)[f"floor_{model}"].to_numpy(np.float64)
     elif colour == "shift":
-        shift = artifacts.map_shift(second, method)
-        values = np.full(len(artifacts.catalogue), np.nan) if shift is None else np.asarray(shift)
+        values = _shifts(artifacts, pair, method)
     elif colour == "faithfulness":
         values = np.asarray(artifacts.map_faithfulness(model, method))
     elif colour == "decade":
@@ -147,6 +152,20 @@ def _values(
     else:
         values = artifacts.catalogue["popularity"].to_numpy(np.float64)
     return values[rows].astype(np.float64).round(3)
+
+
+def _shifts(artifacts: ArtifactSet, pair: Pair, method: str) -> npt.NDArray[Any]:
+    """How far items stand elsewhere on the second map: as stored, else measured, where both follow a common map."""
+    first, second = (f"{model}/{method}" for model in pair)
+    entries = artifacts.manifest.maps or {}
+    origin = entries[second].shift_from
+    if origin == first:
+        stored = artifacts.map_shift(pair[1], method)
+        return np.full(len(artifacts.catalogue), np.nan) if stored is None else np.asarray(stored)
+    # Maps that were laid out apart from each other have no common axes, so that distances between them say nothing.
+    if origin is None or origin not in (first, entries[first].shift_from):
+        return np.full(len(artifacts.catalogue), np.nan)
+    return shifts(*reversed(layouts(artifacts, pair, method)))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from recsys.analysis.map_window import Window, around, frame
 from recsys.artifacts.manifest import MapEntry
-from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.store import ArtifactSet, Pair
 from recsys.ui.controls import as_text, choose_item
 from recsys.ui.loading import commonest_tags
 from recsys.ui.map_charts import linked_maps_chart
@@ -26,21 +26,22 @@ MOST_ZOOM = 10_000  # times
 PRECISION = 8  # significant digits of a window in the address
 
 
-def mapped_methods(artifacts: ArtifactSet) -> list[str]:
+def mapped_methods(artifacts: ArtifactSet, pair: Pair) -> list[str]:
     """Methods of which both models have a map; else words about how to make one, and the page ends."""
     there = set(artifacts.maps)
-    models = artifacts.model_names[:2]
-    methods = [method for method in METHODS if all(f"{model}/{method}" in there for model in models)]
+    methods = [method for method in METHODS if all(f"{model}/{method}" in there for model in pair)]
     if not methods:
         st.header("No maps yet")
         st.write("A map places similar items near each other. Maps are added to a set without training again:")
         name = st.session_state.get("set_kept", "NAME")
-        st.code(f"python -m recsys map artifacts/{name} --method umap", language="shell")
+        lacking = [model for model in pair if not any(f"{model}/{method}" in there for method in METHODS)]
+        which = f" --model {lacking[0]}" if len(lacking) == 1 else ""
+        st.code(f"python -m recsys map artifacts/{name} --method umap{which}", language="shell")
         st.stop()
     return methods
 
 
-def map_controls(artifacts: ArtifactSet, methods: list[str]) -> tuple[str, str, str | None]:
+def map_controls(artifacts: ArtifactSet, pair: Pair, methods: list[str]) -> tuple[str, str, str | None]:
     """The method, what colour means, and the tag if it is one."""
     left, middle, right = st.columns([2, 3, 3], gap="large")
     with left:
@@ -48,7 +49,7 @@ def map_controls(artifacts: ArtifactSet, methods: list[str]) -> tuple[str, str, 
             "Method", methods, format_func=METHODS.__getitem__, key="method", bind="query-params", horizontal=True
         )
     with middle:
-        colours = colours_of(artifacts, artifacts.fingerprint)
+        colours = colours_of(artifacts, artifacts.fingerprint, pair)
         colour = st.selectbox("Colour", colours, key="colour", bind="query-params", width=260, help=_meanings(colours))
     tag = None
     if colour == "tag":
@@ -58,18 +59,20 @@ def map_controls(artifacts: ArtifactSet, methods: list[str]) -> tuple[str, str, 
     return str(method), str(colour), tag
 
 
-def maps_view(artifacts: ArtifactSet, item_row: int, n: int, method: str, colour: str, tag: str | None) -> None:
+def maps_view(
+    artifacts: ArtifactSet, pair: Pair, item_row: int, n: int, method: str, colour: str, tag: str | None
+) -> None:
     """Both maps, the true neighbours of the item drawn as lines, and a table of what a rectangle holds."""
-    whole = frame(layouts(artifacts, method))
-    window = _window(artifacts, method, item_row, whole)
-    _ways_to_go(artifacts, method, item_row, window, whole)
-    picture = (artifacts.fingerprint, method, window, colour, tag, item_row, n)
+    whole = frame(layouts(artifacts, pair, method))
+    window = _window(artifacts, pair, method, item_row, whole)
+    _ways_to_go(artifacts, pair, method, item_row, window, whole)
+    picture = (artifacts.fingerprint, (pair, method), window, colour, tag, item_row, n)
     key, rectangle = _key_and_rectangle(picture)
     maps = st.container()
     # Before the maps, though it stands below them: to convert a chart takes longer than to list a rectangle.
-    _brushed(artifacts, method, whole)
+    _brushed(artifacts, pair, method, whole)
     with maps:
-        view = map_view(artifacts, method, colour, tag, item_row, n, window, whole)
+        view = map_view(artifacts, pair, method, colour, tag, item_row, n, window, whole)
         _maps(artifacts, view, item_row, n, key, rectangle)
 
 
@@ -77,7 +80,8 @@ def _maps(
     artifacts: ArtifactSet, view: MapView, item_row: int, n: int, key: str, rectangle: dict[str, list[float]] | None
 ) -> None:
     dark = st.context.theme.type == "dark"
-    chart = linked_maps_chart(view.points, view.halves, view.colour, item_row, view.window, rectangle, dark)
+    places = artifacts.places(view.pair)
+    chart = linked_maps_chart(view.points, view.halves, view.colour, item_row, view.window, rectangle, dark, places)
 
     def go() -> None:
         selection = st.session_state[key]["selection"]
@@ -105,7 +109,7 @@ def _key_and_rectangle(picture: tuple[Any, ...]) -> tuple[str, dict[str, list[fl
     """A key of its own for each picture, because a browser keeps what was selected in the one before; and the rectangle
     that is part of it from the start: one that was drawn on the picture before, of the same window.
 
-    picture : what it is of; first the set, the method and the window.
+    picture : what it is of; first the set, the models with the method, and the window.
     """
     before: tuple[Any, ...] = st.session_state.get("map_picture", ((None,) * len(picture), None, ""))
     if before[0] == picture:
@@ -119,10 +123,10 @@ def _key_and_rectangle(picture: tuple[Any, ...]) -> tuple[str, dict[str, list[fl
     return key, start
 
 
-def _window(artifacts: ArtifactSet, method: str, item_row: int, whole: Window) -> Window:
+def _window(artifacts: ArtifactSet, pair: Pair, method: str, item_row: int, whole: Window) -> Window:
     """The window in the address; all of the maps where there is none. It follows the item that is asked about, and ends
     with the maps that it is a part of."""
-    asked = (artifacts.fingerprint, method, item_row)
+    asked = (artifacts.fingerprint, (pair, method), item_row)
     before = st.session_state.get("map_asked", asked)
     st.session_state["map_asked"] = asked
     if before[:2] != asked[:2]:
@@ -135,7 +139,7 @@ def _window(artifacts: ArtifactSet, method: str, item_row: int, whole: Window) -
         st.warning(f"The link asks for the window “{as_text(text[:60])}”, which is no part of these maps; you see all.")
         st.query_params.pop(WINDOW)
         return whole
-    places = _places(artifacts, method, item_row)
+    places = _places(artifacts, pair, method, item_row)
     outside = before != asked and not window.holds(places).any()
     if outside and (there := around(places, whole, window.side / whole.side)):
         window = there
@@ -160,9 +164,9 @@ def _as_words(window: Window) -> str:
     return ",".join(f"{end:.{PRECISION}g}" for end in (*window.x, *window.y))
 
 
-def _ways_to_go(artifacts: ArtifactSet, method: str, item_row: int, window: Window, whole: Window) -> None:
+def _ways_to_go(artifacts: ArtifactSet, pair: Pair, method: str, item_row: int, window: Window, whole: Window) -> None:
     name = as_text(str(artifacts.catalogue["name"].iloc[item_row]))
-    near = around(_places(artifacts, method, item_row), whole)
+    near = around(_places(artifacts, pair, method, item_row), whole)
     closer, out = window.scaled(0.5, whole), window.scaled(2, whole)
     with st.container(horizontal=True):
         st.button(f"Zoom to {name}", key="zoom_item", on_click=_go_to, args=(near, whole), disabled=near is None)
@@ -183,13 +187,13 @@ def _go_to(window: Window | None, whole: Window) -> None:
         st.query_params[WINDOW] = _as_words(window)
 
 
-def _places(artifacts: ArtifactSet, method: str, item_row: int) -> Layout:
-    return np.stack([layout[item_row] for layout in layouts(artifacts, method)])
+def _places(artifacts: ArtifactSet, pair: Pair, method: str, item_row: int) -> Layout:
+    return np.stack([layout[item_row] for layout in layouts(artifacts, pair, method)])
 
 
-def _brushed(artifacts: ArtifactSet, method: str, whole: Window) -> None:
+def _brushed(artifacts: ArtifactSet, pair: Pair, method: str, whole: Window) -> None:
     rectangle = st.session_state[RECTANGLE]
-    found = in_rectangle(artifacts, method, rectangle) if rectangle else None
+    found = in_rectangle(artifacts, pair, method, rectangle) if rectangle else None
     if found is None:
         return
     rows, inside = found
@@ -198,7 +202,7 @@ def _brushed(artifacts: ArtifactSet, method: str, whole: Window) -> None:
     table = items.assign(tags=items["tags"].map(lambda tags: ", ".join(list(tags)[:3])))
     with st.container(horizontal=True):
         st.button("Zoom to the rectangle", key="zoom_rectangle", on_click=_go_to, args=(inside.scaled(1, whole), whole))
-        download_rectangle(artifacts, method, rows)
+        download_rectangle(artifacts, pair, method, rows)
     if len(rows) > MOST_ROWS:
         st.caption(f"The {MOST_ROWS} most popular of them; the file has all.")
     columns = ["name", "listeners", "plays", *(["tags"] if table["tags"].any() else [])]
@@ -209,9 +213,8 @@ def _meanings(colours: list[str]) -> str:
     return " ".join(f"**{colour}**: {COLOURS[colour]}." for colour in colours)
 
 
-def trust_of_maps(artifacts: ArtifactSet, method: str) -> None:
+def trust_of_maps(artifacts: ArtifactSet, models: Pair, method: str) -> None:
     """How much of the truth each map keeps, beside a map of nothing and the plane of most variance."""
-    models = artifacts.model_names[:2]
     maps = artifacts.manifest.maps or {}
     entries = [maps[f"{model}/{method}"] for model in models]
     n = entries[0].n
@@ -239,7 +242,7 @@ def trust_of_maps(artifacts: ArtifactSet, method: str) -> None:
     )
 
 
-def _bent(artifacts: ArtifactSet, entries: list[MapEntry], models: list[str]) -> str:
+def _bent(artifacts: ArtifactSet, entries: list[MapEntry], models: Pair) -> str:
     kept = [
         f"{artifacts.titles[model]}'s keeps {entry.faithfulness:.0%}"
         for model, entry in zip(models, entries, strict=True)
@@ -248,12 +251,12 @@ def _bent(artifacts: ArtifactSet, entries: list[MapEntry], models: list[str]) ->
     return f"of an item's true neighbours {' and '.join(kept)} beside it" if kept else "not known"
 
 
-def map_heading(artifacts: ArtifactSet, item_row: int, method: str) -> None:
+def map_heading(artifacts: ArtifactSet, pair: Pair, item_row: int, method: str) -> None:
     """Whose neighbours are drawn, and how many of them each map shows where they belong."""
     name = as_text(str(artifacts.catalogue["name"].iloc[item_row]))
     st.header(f"{name} among all items", anchor=False)
     told, n = [], 0
-    for model in artifacts.model_names[:2]:
+    for model in pair:
         entry = (artifacts.manifest.maps or {})[f"{model}/{method}"]
         share, n = float(artifacts.map_faithfulness(model, method)[item_row]), entry.n
         told.append(

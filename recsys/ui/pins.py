@@ -8,14 +8,14 @@ import streamlit as st
 
 from recsys.analysis.search import NameIndex
 from recsys.analysis.side_by_side import SideBySide, compare_neighbours
-from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.store import ArtifactSet, Pair
 from recsys.ui.controls import as_text, choose_item
 
 MOST_PINS = 3
 VERDICTS = {"real": "a real difference", "noise": "not told from noise", "unknown": "not known"}
 
 
-def pinned_items(artifacts: ArtifactSet, index: NameIndex, view: SideBySide, key: str = "pin") -> None:
+def pinned_items(artifacts: ArtifactSet, pair: Pair, index: NameIndex, view: SideBySide, key: str = "pin") -> None:
     """A button that pins or unpins the item on show, and a table of what is pinned; pins stand in the address."""
     pins = _pins_in_address(index, key)
 
@@ -37,7 +37,9 @@ def pinned_items(artifacts: ArtifactSet, index: NameIndex, view: SideBySide, key
         return
     rows = [index.row_of_id(each) for each in pins]
     views = [
-        compare_neighbours(artifacts, row, n=view.n, popularity=view.popularity) for row in rows if row is not None
+        compare_neighbours(artifacts, row, n=view.n, popularity=view.popularity, pair=pair)
+        for row in rows
+        if row is not None
     ]
     st.html(_table(views))
     others = [each for each in views if each.item_id != view.item_id]

@@ -7,7 +7,7 @@ from html import escape
 import pandas as pd
 import streamlit as st
 
-from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.store import ArtifactSet, Pair
 from recsys.listener.export import as_m3u8, as_xspf, entries, radio_csv
 from recsys.listener.profile import Profile
 from recsys.listener.radio import AMONG, radio
@@ -21,7 +21,7 @@ GOES_BY = {"als": "by who likes what", "word2vec": "by what is played together"}
 
 
 @st.fragment
-def radio_panel(artifacts: ArtifactSet, recommender: Recommender, profile: Profile) -> None:
+def radio_panel(artifacts: ArtifactSet, models: Pair, recommender: Recommender, profile: Profile) -> None:
     """How long, which of many, and each model's sequence as a table and as files."""
     length, which = st.columns([3, 2], gap="large")
     with length:
@@ -34,13 +34,12 @@ def radio_panel(artifacts: ArtifactSet, recommender: Recommender, profile: Profi
             )
         )  # fmt: skip
         st.button("Another one", key="radio_next", on_click=_next_seed)
-    models = artifacts.model_names[:2]
     played = {model: radio(recommender, profile, model, n=n, seed=seed) for model in models}
     again = {model: radio(recommender, profile, model, n=n, seed=seed + 1) for model in models}
     st.subheader(_title(artifacts, played, again), anchor=False)
-    for model, colour, column in zip(models, MODEL_COLOURS, st.columns(2, gap="large"), strict=True):
+    for model, place, column in zip(models, artifacts.places(models), st.columns(2, gap="large"), strict=True):
         with column:
-            _one_radio(artifacts, played[model], model, colour, seed)
+            _one_radio(artifacts, played[model], model, MODEL_COLOURS[place], seed)
     if len(profile) == 1:
         st.caption("A radio of one item begins with it.")
 
@@ -90,7 +89,7 @@ def _table(played: pd.DataFrame, title: str, model: str, colour: str) -> str:
     )
     return (
         f'<p style="border-left:0.5rem solid {colour};padding-left:0.5rem"><b>{escape(title)}</b>, '
-        f"{GOES_BY.get(model, '')}: {escape(_amounts_to(played))}</p>"
+        f"{GOES_BY.get(model, 'by vectors made elsewhere')}: {escape(_amounts_to(played))}</p>"
         f'<table class="trust" style="max-width:none" aria-label="{escape(title)}\'s radio"><thead><tr>'
         f'<th scope="col">#</th><th scope="col" {left}>name</th><th scope="col">near the last</th>'
         f'<th scope="col">near the profile</th></tr></thead><tbody>{body}</tbody></table>'

@@ -26,6 +26,9 @@ HINTS = {
 }
 # By list: how it is drawn, what a shared item is marked with, and one that the other list does not have.
 SIDES = {"baseline": "baseline", "whatif": "first"}
+# By which of the set's models it is; names of classes in the style sheets.
+MODEL_SIDES = ("first", "second", "third", "fourth", "fifth", "sixth")
+IMPORTED = "made elsewhere"
 MARKS = {"baseline": ("stays, {there} now", "left"), "whatif": ("was {there}", "entered")}
 EXPLAINED = ("similarity", "stability", "popularity")
 MOST_DOTS = 5
@@ -96,7 +99,7 @@ def overlap_bars(view: SideBySide) -> list[dict[str, Any]]:
         return []
     between = "before and after" if "whatif" in view.lists else "between the models"
     shares = [(between, view.overlap, "both")] + [
-        (f"{view.titles[model]} with itself", floor, _side(view, model))
+        (f"{view.titles[model]} with itself", floor, side_of(view, model))
         for model, floor in view.noise_floor.items()
         if floor is not None
     ]
@@ -156,9 +159,9 @@ def _component() -> Any:
 def _one_list(view: SideBySide, model: str, table: pd.DataFrame, words: Words) -> dict[str, Any]:
     in_both, in_one = MARKS.get(model, ("both, {there} there", "only {title}"))
     return {
-        "side": _side(view, model),
+        "side": side_of(view, model),
         "title": view.titles[model],
-        "hint": HINTS.get(model, ""),
+        "hint": HINTS.get(model, IMPORTED),
         "click": words.click,
         "nearest": words.nearest,
         "empty": words.empty.format(title=view.titles[model], name=view.name)
@@ -185,9 +188,9 @@ def _one_list(view: SideBySide, model: str, table: pd.DataFrame, words: Words) -
     }
 
 
-def _side(view: SideBySide, model: str) -> str:
+def side_of(view: SideBySide, model: str) -> str:
     """How a list is drawn: in which colour, with which sign before its title."""
-    return SIDES.get(model, ("first", "second")[list(view.lists).index(model)])
+    return SIDES.get(model, MODEL_SIDES[view.places[list(view.lists).index(model)]])
 
 
 def _dots(stability: float, n_replicates: int) -> str:

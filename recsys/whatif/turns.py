@@ -110,6 +110,11 @@ class Turns:
         with self._lock:
             return self._is_wanted(wish)
 
+    def waiting(self) -> int:
+        """How many computations somebody waits for that have not begun."""
+        with self._lock:
+            return sum(map(self._is_wanted, self._waiting))
+
     def running(self) -> int:
         """How many computations run now: none or one."""
         with self._lock:

@@ -60,7 +60,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 
 def settled(page: Page) -> Page:
-    """Wait until the script has run to its end, one that begins right after it as well, and make sure it did not fail."""
+    """Wait until the script, and one that begins right after it, has run to its end; make sure it did not fail."""
     page.evaluate("window.quietSince = 0")
     page.wait_for_function(QUIET, polling=25, timeout=30_000)
     expect(page.get_by_test_id("stException")).to_have_count(0)

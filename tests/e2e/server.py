@@ -9,16 +9,27 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def running_app(root: Path | None = None, seconds: float = 60) -> Iterator[str]:
-    """Serve the app on a free port of this machine and yield its address; `root` is where artifact sets are."""
+def running_app(
+    root: Path | None = None,
+    seconds: float = 60,
+    script: str = "app.py",
+    options: Sequence[str] = (),
+    said: Path | None = None,
+) -> Iterator[str]:
+    """Serve the app on a free port of this machine and yield its address; `root` is where artifact sets are.
+
+    script : what is run: app.py, or serve.py for a server.
+    options : of Streamlit's command line.
+    said : file for what the server writes to standard error.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -26,10 +37,11 @@ def running_app(root: Path | None = None, seconds: float = 60) -> Iterator[str]:
     votes = tempfile.TemporaryDirectory()
     # Not beside the sets: those may be the committed ones.
     environment.setdefault("RECSYS_VOTES", f"sqlite:///{votes.name}/votes.sqlite")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.port", str(port)],
-        cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true", f"--server.port={port}"]
+    with said.open("wb") if said else nullcontext(subprocess.DEVNULL) as errors:
+        process = subprocess.Popen(
+            [*command, *options], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=errors
+        )
     address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + seconds

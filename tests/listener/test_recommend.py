@@ -17,13 +17,14 @@ from recsys.analysis.stability import noise_floors, separations
 from recsys.errors import ParameterError, UnsupportedSchema
 from recsys.interactions.readers import read
 from recsys.listener.profile import Profile
-from recsys.listener.recommend import WAYS, Recommender, Way, _Mean, _Space, compare, strongest
+from recsys.listener.recommend import Recommender, Way, _Mean, _Space, compare, strongest
 from recsys.listener.rerank import Wish
 from recsys.models import als
 from recsys.models.bm25 import Bm25Statistics, bm25_weights, clip, weigh
 from recsys.models.vectors import ItemVectors
 
 N = 7
+WAYS: tuple[Way, ...] = ("als_fold_in", "als_mean", "word2vec_mean")
 PICKS = {3: 2.0, 40: 1.0, 11: 5.0, 90: -1.0}
 
 

@@ -9,6 +9,7 @@ from implicit.nearest_neighbours import bm25_weight
 
 from recsys.errors import ParameterError
 from recsys.interactions.log import Interactions
+from recsys.models import bm25
 from recsys.models.bm25 import SMALLEST_WEIGHT, bm25_weights
 
 
@@ -66,3 +67,14 @@ def test_listener_of_nearly_everything_gets_clipped_weights_not_negative_ones() 
 def test_parameters_outside_their_limits_are_refused(plays: sp.csr_matrix, k1: float, b: float, words: str) -> None:
     with pytest.raises(ParameterError, match=words):
         bm25_weights(plays, k1=k1, b=b)
+
+
+@pytest.mark.parametrize("block", [1, 3, 10])
+def test_weights_are_the_same_in_blocks_of_any_size(
+    plays: sp.csr_matrix, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    whole = bm25_weights(plays, k1=1.2, b=0.75)
+    monkeypatch.setattr(bm25, "BLOCK_ENTRIES", block)
+    parts = bm25_weights(plays, k1=1.2, b=0.75)
+    assert parts.user_items.data.tolist() == whole.user_items.data.tolist()
+    assert parts.clipped == whole.clipped

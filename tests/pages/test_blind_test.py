@@ -291,7 +291,7 @@ def test_a_link_to_an_item_that_is_not_there_says_so(page: Callable[..., AppTest
 
 def test_when_all_is_asked_the_page_says_so(page: Callable[..., AppTest], small_artifacts: ArtifactSet) -> None:
     at = page()
-    sitting = at.session_state[f"sitting_{small_artifacts.fingerprint}"]
+    sitting = at.session_state[f"sitting_{small_artifacts.fingerprint}_als,word2vec"]
     sitting.done |= set(sitting.order[:-1])
     at.run()
     press(at, "left")

@@ -18,11 +18,12 @@ from recsys.artifacts.store import ArtifactSet
 from recsys.listener.profile import Profile
 from recsys.listener.recommend import Recommended, Recommender, Way
 from recsys.listener.rerank import Wish
-from recsys.ui.listener_lists import FOLD_IN, MEAN
+from recsys.ui.listener_lists import ASKED_BY
 from recsys.ui.listener_profile import DATA, FILE, LIST, PICKS
 from tests.pages.conftest import Catalogue, Open, texts
 
 BOTH: tuple[Way, Way] = ("als_fold_in", "word2vec_mean")
+FOLD_IN, MEAN = ASKED_BY
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def maps_page(artifacts, recommender, lists):  # run as a script of its own, whe
 def radio_page(artifacts, recommender, profile):
     from recsys.ui.radio import radio_panel
 
-    radio_panel(artifacts, recommender, profile)
+    radio_panel(artifacts, artifacts.pair, recommender, profile)
 
 
 def asked(artifacts: ArtifactSet, weights: dict[int, float]) -> tuple[Recommender, list[Recommended]]:

@@ -134,10 +134,11 @@ def test_what_cannot_be_known_is_no_choice(
     assert page().selectbox(key="colour").options == list(COLOURS)
     bare = mapped.catalogue.drop(columns="decade").assign(tags=[[]] * len(mapped.catalogue))
     monkeypatch.setitem(mapped.__dict__, "catalogue", bare)
-    assert colours_of(mapped, "without tags") == [each for each in COLOURS if each not in ("tag", "decade")]
+    known = [each for each in COLOURS if each not in ("tag", "decade")]
+    assert colours_of(mapped, "without tags", mapped.pair) == known
     tagged = bare.assign(tags=[["rock", "80s", "70s"], *[["rock"]] * (len(bare) - 1)])
     monkeypatch.setitem(mapped.__dict__, "catalogue", tagged)
-    assert colours_of(mapped, "with tags") == list(COLOURS)
+    assert colours_of(mapped, "with tags", mapped.pair) == list(COLOURS)
 
 
 def test_a_decade_is_what_the_catalogue_says_else_what_a_tag_names() -> None:
@@ -255,7 +256,7 @@ def test_regions_are_named_where_the_set_knows_them(page: Callable[..., AppTest]
 
 
 def test_what_is_taken_away_is_the_whole_catalogue_in_its_order(mapped: ArtifactSet) -> None:
-    table = places_table(mapped, "umap")
+    table = places_table(mapped, mapped.pair, "umap")
     assert table["item_id"].tolist() == mapped.catalogue["item_id"].tolist()
     assert table["word2vec_x"].isna().tolist() == [False] * (len(table) - 1) + [True]
     assert table["als_y"].tolist() == np.asarray(mapped.layout("als", "umap"))[:, 1].tolist()

@@ -136,21 +136,33 @@ def test_no_artifacts_says_how_to_build_some(open_page: Open, tmp_path: Path) ->
         assert "python -m recsys build" in texts(at)
 
 
+def open_as_app(page: str) -> AppTest:
+    """As app.py runs a page; AppTest's own change of page leaves app.py out."""
+    script = f"explained(lambda: runpy.run_path({str(ROOT / 'pages' / f'{page}.py')!r}))"
+    return AppTest.from_string(
+        f"import runpy\nfrom recsys.ui.loading import explained\n{script}", default_timeout=60
+    ).run()
+
+
 @pytest.mark.parametrize("page", ["overview", "neighbours"])
-def test_damaged_artifacts_are_explained_not_thrown(open_page: Open, small_set: Path, page: str) -> None:
+def test_damaged_artifacts_are_explained_not_thrown(
+    monkeypatch: pytest.MonkeyPatch, small_set: Path, page: str
+) -> None:
+    monkeypatch.setenv("RECSYS_ARTIFACTS", str(small_set.parent))
     path = ArtifactSet.open(small_set).folder / "word2vec" / "neighbours.npy"
     path.write_bytes(path.read_bytes()[:100])
-    at = open_page(page)
+    at = open_as_app(page)
     assert not at.exception
     assert "is damaged" in texts(at)
     assert "neighbours.npy" in texts(at)
     assert "python -m recsys verify" in texts(at)
 
 
-def test_a_damaged_set_that_is_itself_the_root_is_named_right(open_page: Open, small_set: Path) -> None:
+def test_a_damaged_set_that_is_itself_the_root_is_named_right(monkeypatch: pytest.MonkeyPatch, small_set: Path) -> None:
+    monkeypatch.setenv("RECSYS_ARTIFACTS", str(small_set))
     path = ArtifactSet.open(small_set).folder / "als" / "vectors.npy"
     path.write_bytes(path.read_bytes()[:100])
-    commands = [code.value for code in open_page("overview", root=small_set).code]
+    commands = [code.value for code in open_as_app("overview").code]
     assert commands == [f"python -m recsys verify {small_set}"]
 
 
@@ -166,10 +178,11 @@ def test_damage_that_shows_while_a_page_draws_is_explained_too(
     assert "agreement.parquet" in texts(at)
 
 
-def test_another_schema_version_is_explained(open_page: Open, small_set: Path) -> None:
+def test_another_schema_version_is_explained(monkeypatch: pytest.MonkeyPatch, small_set: Path) -> None:
+    monkeypatch.setenv("RECSYS_ARTIFACTS", str(small_set.parent))
     path = ArtifactSet.open(small_set).folder / "manifest.json"
     path.write_bytes(path.read_bytes().replace(b'"schema_version": 1', b'"schema_version": 9'))
-    at = open_page("overview")
+    at = open_as_app("overview")
     assert not at.exception
     assert "written by another version" in texts(at)
     assert "schema version 9" in texts(at)

@@ -41,11 +41,12 @@ def test_people_are_served_in_the_order_they_came_and_told_how_many_are_before_t
     second, third = turns.ask("bob", of("second", order)), turns.ask("cy", of("third", order))
     assert (first.ahead(), second.ahead(), third.ahead()) == (0, 1, 2)
     assert second.look() == "waiting"
+    assert (turns.waiting(), turns.running()) == (2, 1)
     gate.open.set()
     assert third.wait(5)
     assert order == ["second", "third"]
     assert [wish.result for wish in (first, second, third)] == ["first", "second", "third"]
-    assert turns.running() == 0
+    assert (turns.waiting(), turns.running()) == (0, 0)
 
 
 def test_a_new_wish_of_the_same_person_replaces_the_old_one_running_or_waiting() -> None:
