@@ -324,7 +324,14 @@ def test_every_fit_is_measured_that_will_run_at_a_time(small_log: Path, monkeypa
     seeds = np.random.SeedSequence(0).spawn(4)
     log = pipeline.read("events", small_log)
     params, words = steps.within_budget(
-        log, word2vec.Word2vecParams(epochs=20), 10.0, (), seeds, steps.Stages(steps.Silence()), steps.MAKES_ALL
+        log,
+        word2vec.Word2vecParams(epochs=20),
+        10.0,
+        (),
+        seeds,
+        steps.Stages(steps.Silence()),
+        steps.MAKES_ALL,
+        refuse=True,
     )
     # 0.9 · 600 s / 2 rounds / 27 s
     assert (params.epochs, words) == (10, "epochs 10 of 20: all that 10 minutes allow here")
