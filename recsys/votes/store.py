@@ -6,6 +6,8 @@ each visit and stands for nothing else.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -158,7 +160,16 @@ def _engine(address: str | Path) -> sa.Engine:
 
 def _durable(connection: Any, _: object) -> None:
     """SQLite that several processes write to, and whose commits are on disk when they return."""
-    connection.execute("PRAGMA journal_mode = WAL")
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError:
+            # Several that begin at once: for a change of its mode SQLite does not wait, whatever its timeout.
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
     connection.execute("PRAGMA synchronous = FULL")
 
 

@@ -10,11 +10,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Timer
 
 import psycopg
 import pytest
@@ -95,6 +95,18 @@ def test_stores_that_are_opened_at_once_make_one_table(address: str) -> None:
 
         assert list(pool.map(begin, range(WRITERS))) == [True] * WRITERS
     assert len(ballots(address)) == WRITERS
+
+
+def test_a_new_store_waits_for_one_that_writes_already(tmp_path: Path) -> None:
+    file = tmp_path / "votes.sqlite"
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE another (something)")
+        other.execute("BEGIN IMMEDIATE")
+        end = Timer(0.3, other.execute, ["ROLLBACK"])
+        end.start()
+        with opened(file) as store:
+            assert store.record(vote(0, 0))
+        end.join()
 
 
 def test_a_killed_writer_loses_no_accepted_vote(address: str) -> None:
