@@ -30,10 +30,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
 from playwright.sync_api import sync_playwright
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from benchmarks.paired import keep
 from recsys.artifacts.store import ArtifactSet, artifact_sets
@@ -128,7 +130,7 @@ class Visitor:
                     message.ParseFromString(content)  # type: ignore[arg-type]
                     self._take(message)
                 self._seen.errors.append("the server closed a session")
-            except Exception as error:
+            except (ConnectionClosed, DecodeError) as error:
                 self._seen.errors.append(f"{type(error).__name__}: {error}")
                 raise
 

@@ -223,15 +223,7 @@ def read_log(reader: str, source: Path, config: BuildConfig, progress: Progress)
     InputError, ParameterError : with what to do about it.
     """
     progress.stage(f"reading {source.name}", sum(file.stat().st_size for file in paths_of(source)))
-    options = ReadOptions(
-        session_gap_minutes=config.session_gap_minutes,
-        delimiter=config.delimiter,
-        max_bad_share=config.max_bad_share,
-        level=config.level,
-        merge_spellings=config.merge_spellings,
-        on_bytes=progress.advance,
-    )
-    return read(reader, source, options)
+    return read(reader, source, ReadOptions.of(config, progress.advance))
 
 
 def _read(

@@ -53,16 +53,11 @@ class SparkEngine:
     def log(self) -> SparkLog:
         """The log; read when it is first asked for, which a build that is taken up may not."""
         config = self._config
-        options = ReadOptions(
-            session_gap_minutes=config.session_gap_minutes,
-            delimiter=config.delimiter,
-            max_bad_share=config.max_bad_share,
-            level=config.level,
-            merge_spellings=config.merge_spellings,
-        )
         # Large data have two fits, and only large data can be too large.
         factors = validated(AlsParams, config.als, "als").factors * (config.replicates or 2)
-        return read_on_spark(self._spark, self._reader, self._source, options, config.min_listeners, factors)
+        return read_on_spark(
+            self._spark, self._reader, self._source, ReadOptions.of(config), config.min_listeners, factors
+        )
 
     def read(self) -> tuple[Interactions, list[str]]:
         """The log as both models see it, and the SHA-256 of each of its files."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from recsys.config import BuildConfig
 from recsys.interactions.inputs import BytesRead
 from recsys.interactions.log import SESSION_GAP_MINUTES
 from recsys.interactions.report import MAX_BAD_SHARE
@@ -28,3 +29,15 @@ class ReadOptions:
     level: Literal["artist", "track"] = "artist"
     merge_spellings: bool = True
     on_bytes: BytesRead | None = None
+
+    @classmethod
+    def of(cls, config: BuildConfig, on_bytes: BytesRead | None = None) -> ReadOptions:
+        """Those of a build."""
+        return cls(
+            session_gap_minutes=config.session_gap_minutes,
+            delimiter=config.delimiter,
+            max_bad_share=config.max_bad_share,
+            level=config.level,
+            merge_spellings=config.merge_spellings,
+            on_bytes=on_bytes,
+        )
