@@ -28,8 +28,6 @@ from benchmarks.paired import ROOT, Figures, called, compared, in_turn, peak_meg
 RECIPE = {"k1": 100.0, "b": 0.8, "factors": 50, "iterations": 50, "regularization": 0.01}
 TREES, N, COMPARED = 25, 20, 10
 LOOKUPS = 2_000
-# NN-descent finds more of the true neighbours in longer lists, and needs longer ones in more dimensions.
-SEARCHED = {1: 25, 2: 50}  # by the number of fits side by side
 
 
 def measure(asked: Asked) -> dict[str, Any]:
@@ -111,36 +109,38 @@ def ours_same_settings(log: str, out: str) -> Figures:
 
 def _ours(log: str, out: str, replicates: int, settings: dict[str, Any]) -> Figures:
     from recsys.analysis.agreement import popularity_percentiles
-    from recsys.analysis.neighbours import NeighbourGraph, neighbour_graph
+    from recsys.analysis.neighbours import neighbour_graph
     from recsys.analysis.search import NameIndex
     from recsys.analysis.stability import noise_floors
     from recsys.artifacts.store import ArtifactSet, ArtifactWriter
     from recsys.interactions.readers import read
+    from recsys.memory import hand_back
     from recsys.models import als
     from recsys.models.vectors import ItemVectors
 
     shutil.rmtree(out, ignore_errors=True)
     clock, rng = Clock(), np.random.default_rng(0)
     heard = read("lastfm-360k", Path(log)).with_min_listeners(1)
+    hand_back()
     clock.lap("read")
     params = als.AlsParams.model_validate(settings)
     seeds = np.random.SeedSequence(0).spawn(replicates)
     fits = [als.fit(heard.user_items, params, np.random.default_rng(seed)).item_factors for seed in seeds]
     clock.lap("fit")
-    catalogue, n_users = heard.catalogue, heard.n_users
-    del heard  # as a build does, which keeps it on the disk
     vectors = ItemVectors.consensus(fits)
-    del fits
-
-    def searched(of: ItemVectors) -> NeighbourGraph:
-        found = neighbour_graph(of.vectors, SEARCHED[of.n_replicates], rng)
-        return NeighbourGraph(found.neighbours[:, :N], found.similarities[:, :N])
-
+    listeners = heard.catalogue["listeners"].to_numpy()
+    counts = {"items": heard.n_items, "listeners": heard.n_users}
     noise = {}
     with ArtifactWriter(Path(out)) as writer:
-        graph = searched(vectors)
+        popularity = popularity_percentiles(listeners).astype(np.float32)
+        writer.table("items", heard.catalogue.assign(popularity=popularity))
+        clock.lap("write")
+        # From here on a build has the log on the disk only.
+        del heard, fits
+        hand_back()
+        graph = neighbour_graph(vectors.vectors, N, rng)
         if replicates > 1:
-            single = [searched(vectors.only([r])).neighbours for r in range(replicates)]
+            single = [neighbour_graph(vectors.only([r]).vectors, N, rng).neighbours for r in range(replicates)]
             for replicate, own in enumerate(single):
                 writer.array(f"als/replicates/{replicate}", own)
             noise = {"two_fits_overlap_at_10": float(np.nanmean(noise_floors(single, COMPARED)))}
@@ -148,15 +148,17 @@ def _ours(log: str, out: str, replicates: int, settings: dict[str, Any]) -> Figu
         writer.array("als/vectors", vectors.vectors)
         writer.array("als/neighbours", graph.neighbours)
         writer.array("als/similarities", graph.similarities)
-        listeners = catalogue["listeners"].to_numpy()
-        writer.table("items", catalogue.assign(popularity=popularity_percentiles(listeners).astype(np.float32)))
         demo = ArtifactSet.open(ROOT / "artifacts" / "demo").manifest
         entry = demo.models["als"].model_copy(update={"params": params.model_dump(), "n_replicates": replicates})
-        counts = demo.counts.model_copy(update={"items": len(catalogue), "listeners": n_users})
         # Of the manifest only what opening the set needs is true.
         writer.publish(
-            demo.model_copy(update={"models": {"als": entry}, "counts": counts, "maps": None, "files": writer.files})
-        )
+            demo.model_copy(
+                update={
+                    "models": {"als": entry}, "counts": demo.counts.model_copy(update=counts), "maps": None,
+                    "files": writer.files,
+                }
+            )
+        )  # fmt: skip
     clock.lap("write")
     figures = clock.figures()
     artifacts = ArtifactSet.open(Path(out))
@@ -165,7 +167,7 @@ def _ours(log: str, out: str, replicates: int, settings: dict[str, Any]) -> Figu
     lists = artifacts.neighbours("als")
     return {
         **figures,
-        "artists": len(catalogue),
+        "artists": counts["items"],
         "recall_at_10": recall(graph.neighbours, vectors.vectors),
         "microseconds_lookup": lookup(lambda item: ids[lists[index.find(item)]], ids[rows_asked(len(ids))]),
         **noise,
@@ -173,7 +175,7 @@ def _ours(log: str, out: str, replicates: int, settings: dict[str, Any]) -> Figu
 
 
 class Clock:
-    """Seconds since the last lap, by name."""
+    """Seconds by what they were taken for."""
 
     def __init__(self) -> None:
         self._laps: dict[str, float] = {}
@@ -181,7 +183,8 @@ class Clock:
 
     def lap(self, name: str) -> None:
         now = time.perf_counter()
-        self._laps[f"seconds_{name}"], self._last = now - self._last, now
+        self._laps[f"seconds_{name}"] = self._laps.get(f"seconds_{name}", 0) + now - self._last
+        self._last = now
 
     def figures(self) -> Figures:
         """Seconds in all, peak memory so far, seconds by lap."""

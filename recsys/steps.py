@@ -27,6 +27,7 @@ from recsys.artifacts.unfinished import Part, Parts
 from recsys.config import BuildConfig
 from recsys.errors import RecsysError
 from recsys.interactions.log import Interactions
+from recsys.memory import hand_back
 from recsys.models import als, word2vec
 from recsys.models.vectors import ItemVectors
 from recsys.models.word2vec_budget import Allowed, allowed
@@ -58,7 +59,7 @@ class Silence:
 
 
 class Stages:
-    """Runs stages by name: tells progress, keeps seconds."""
+    """Runs stages by name: tells progress, keeps seconds, and hands back the memory that a stage has freed."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
@@ -71,6 +72,7 @@ class Stages:
         start = time.perf_counter()
         yield
         self.add(key, time.perf_counter() - start)
+        hand_back()
 
     def add(self, key: str, seconds: float) -> None:
         """Seconds that an interrupted build spent on what this one took up."""

@@ -27,11 +27,12 @@ OWNERS = {
 MAY_IMPORT = {
     "errors": set(),
     "config": {"errors"},
+    "memory": set(),
     "interactions": {"errors", "config"},
     "models": {"interactions", "errors", "config"},
     "artifacts": {"analysis", "models", "interactions", "errors", "config"},
     "analysis": {"artifacts", "models", "interactions", "errors", "config"},
-    "steps": {"analysis", "artifacts", "models", "interactions", "errors", "config"},
+    "steps": {"analysis", "artifacts", "models", "interactions", "errors", "config", "memory"},
     "listener": {"artifacts", "analysis", "models", "interactions", "errors", "config"},
     "whatif": {"artifacts", "analysis", "models", "interactions", "errors", "config"},
     "spark": {"steps", "artifacts", "models", "interactions", "errors", "config"},

@@ -14,6 +14,10 @@ from recsys.errors import ParameterError
 EXACT_BELOW = 20_000
 BLOCK_CELLS = 16_000_000  # similarities held at once, 64 MB
 GATHERED_CELLS = 500_000  # of neighbours' vectors held at once: 2 MB stay in the processor's cache
+# Whom NN-descent compares around an item in one round. Its work space grows with the square: with 30 instead of the
+# library's 60, lists of 100 over 292,365 items take 1.6 GB instead of 2.4 and three quarters of the time, and hold
+# 99.9% of the true neighbours.
+CANDIDATES = 30
 
 
 @dataclass(frozen=True)
@@ -111,12 +115,18 @@ def _approximate_neighbours(vectors: npt.NDArray[np.float32], depth: int, rng: n
     from pynndescent import NNDescent
 
     present = np.flatnonzero(np.any(vectors, axis=1))
+    everybody = len(present) == len(vectors)
     found = min(depth, len(present) - 1)
     # The graph lists the query among its own neighbours, not always first: ask for one more and take it out by id.
     index = NNDescent(
-        vectors[present], metric="cosine", n_neighbors=found + 1, random_state=int(rng.integers(2**31 - 1))
+        vectors if everybody else vectors[present],
+        metric="cosine",
+        n_neighbors=found + 1,
+        max_candidates=min(found + 1, CANDIDATES),
+        random_state=int(rng.integers(2**31 - 1)),
     )
     rows, _ = index.neighbor_graph
+    del index
     neighbours = np.full((len(vectors), depth), -1, np.int32)
     similarities = np.full((len(vectors), depth), np.nan, np.float32)
     step = max(1, GATHERED_CELLS // ((found + 1) * vectors.shape[1]))
