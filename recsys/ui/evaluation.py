@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 import streamlit as st
@@ -12,6 +11,7 @@ from recsys.artifacts.store import ArtifactSet, Pair
 from recsys.evaluation.words import verdict
 from recsys.report.facts import evaluation_basis
 from recsys.report.page import figures_table, report_html
+from recsys.ui.charts import unchecked
 from recsys.ui.controls import as_text
 from recsys.ui.evaluation_charts import (
     COSTS,
@@ -35,6 +35,7 @@ from recsys.ui.evaluation_charts import (
     trade_off_sentence,
     trade_offs,
 )
+from recsys.ui.loading import set_command
 
 PROTOCOLS = (
     "holdout: a share of each listener's items is held out. leave-last-out: the item that each came to last. "
@@ -52,7 +53,7 @@ def evaluation_or_stop(artifacts: ArtifactSet, pair: Pair) -> Evaluated:
             "Both models are fitted anew without a part of the plays and asked for it, beside baselines. The result is "
             "added to this set by:"
         )
-        st.code(_command("evaluate"), language="shell")
+        st.code(set_command("evaluate"), language="shell")
         report_panel(artifacts)
         st.stop()
     protocol = st.radio(
@@ -62,7 +63,7 @@ def evaluation_or_stop(artifacts: ArtifactSet, pair: Pair) -> Evaluated:
     if missing:
         st.header(f"{as_text(' and '.join(missing))} was not there when this was measured", anchor=False)
         st.write("Choose two other models above, or measure again:")
-        st.code(_command("evaluate") + f" --protocol {protocol}", language="shell")
+        st.code(set_command("evaluate", "--protocol", protocol), language="shell")
         st.stop()
     return found[protocol]
 
@@ -148,14 +149,9 @@ def report_panel(artifacts: ArtifactSet) -> None:
         on_click="ignore",
         help="One file without network or script: passport, all protocols, charts, example items, limits. Prints well.",
     )
-    st.caption(f"With items of your choice: `{_command('report')} --out report.html --item NAME`")
+    st.caption(f"With items of your choice: `{set_command('report')} --out report.html --item NAME`")
 
 
 def _chart(sentence: str, chart: Any, key: str) -> None:
     st.subheader(as_text(sentence), anchor=False)
-    st.altair_chart(chart, key=key, alt=sentence)
-
-
-def _command(verb: str) -> str:
-    name = st.session_state.get("set_kept", "NAME")
-    return f"python -m recsys {verb} {shlex.quote(f'artifacts/{name}')}"
+    st.altair_chart(unchecked(chart), key=key, alt=sentence)

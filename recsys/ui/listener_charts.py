@@ -1,4 +1,4 @@
-"""A listener on a map: DataFrames in, an alt.Chart out; no Streamlit."""
+"""A listener on a map, and what drove a recommendation: DataFrames in, an alt.Chart out; no Streamlit."""
 
 from __future__ import annotations
 
@@ -106,3 +106,18 @@ def listener_map_chart(scene: Scene, side: int, dark: bool = False) -> alt.HConc
     # A row of one: Streamlit fits a single chart into its box, title and all, which makes the square a rectangle.
     row: alt.HConcatChart = alt.hconcat(drawn, usermeta=CANVAS)
     return row
+
+
+def reasons_chart(reasons: pd.DataFrame, colour: str) -> alt.Chart:
+    """What each of a listener's items adds to a score, in the order given. reasons : item, adds; both in one row."""
+    chart: alt.Chart = (
+        alt.Chart(reasons.assign(place=range(len(reasons))))
+        .mark_bar(color=colour, height=14)
+        .encode(
+            y=alt.Y("item:N", sort=alt.EncodingSortField("place"), title=None, axis=alt.Axis(labelLimit=180)),
+            x=alt.X("adds:Q", title="adds to the score"),
+            tooltip=[alt.Tooltip("item:N"), alt.Tooltip("adds:Q", format="+.3f")],
+        )
+        .properties(height=alt.Step(24), usermeta=CANVAS)
+    )
+    return chart

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from html import escape
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -23,8 +22,9 @@ from recsys.listener.recommend import (
     strongest,
 )
 from recsys.listener.rerank import Wish
-from recsys.ui.charts import CANVAS, MODEL_COLOURS
+from recsys.ui.charts import MODEL_COLOURS, unchecked
 from recsys.ui.controls import as_text, file_button, list_length
+from recsys.ui.listener_charts import reasons_chart
 from recsys.ui.listener_profile import Asked
 from recsys.ui.ranked_lists import Words, ranked_lists, verdict_strip
 
@@ -132,25 +132,10 @@ def _reasons(artifacts: ArtifactSet, each: Recommended, at: int, side: int) -> N
     words = f"{each.title}: of {score:.2f}, {best} {does}"
     st.subheader(as_text(words), anchor=False)
     st.altair_chart(
-        reasons_chart(pd.DataFrame(rows, columns=["item", "adds"]), MODEL_COLOURS[side]),
+        unchecked(reasons_chart(pd.DataFrame(rows, columns=["item", "adds"]), MODEL_COLOURS[side])),
         key=f"reasons_{side}",
         alt=words,
     )
-
-
-def reasons_chart(reasons: pd.DataFrame, colour: str) -> alt.Chart:
-    """What each of a listener's items adds to a score, in the order given. reasons : item, adds; both in one row."""
-    chart: alt.Chart = (
-        alt.Chart(reasons.assign(place=range(len(reasons))))
-        .mark_bar(color=colour, height=14)
-        .encode(
-            y=alt.Y("item:N", sort=alt.EncodingSortField("place"), title=None, axis=alt.Axis(labelLimit=180)),
-            x=alt.X("adds:Q", title="adds to the score"),
-            tooltip=[alt.Tooltip("item:N"), alt.Tooltip("adds:Q", format="+.3f")],
-        )
-        .properties(height=alt.Step(24), usermeta=CANVAS)
-    )
-    return chart
 
 
 def _price_table(lists: list[Recommended]) -> str:

@@ -15,8 +15,10 @@ from recsys.analysis.map_window import Layout, Rows, Window, around, drawn_rows,
 from recsys.analysis.neighbours import top_columns
 from recsys.artifacts.store import ArtifactSet
 from recsys.listener.recommend import FOLD_IN, Recommended, Recommender, model_of
+from recsys.ui.charts import unchecked
 from recsys.ui.controls import as_text
 from recsys.ui.listener_charts import KINDS, Scene, listener_map_chart
+from recsys.ui.loading import set_command
 from recsys.ui.map_view import METHODS, density_picture
 
 STEPS = PLAYED, MEAN, OFFERED = "What they played", "Their mean", "What is offered"
@@ -111,10 +113,9 @@ def listener_on_maps(artifacts: ArtifactSet, recommender: Recommender, lists: li
     models = [model_of(each.way) for each in lists]
     methods = [method for method in METHODS if all(f"{model}/{method}" in artifacts.maps for model in models)]
     if not methods:
-        name = st.session_state.get("set_kept", "NAME")
         st.write(
-            f"There are no maps of both models to show a listener on; add them with "
-            f"`python -m recsys map artifacts/{name} --method umap`"
+            "There are no maps of both models to show a listener on; add them with "
+            f"`{set_command('map', '--method', 'umap')}`"
         )
         return
     method = str(
@@ -156,7 +157,7 @@ def _steps(artifacts: ArtifactSet, sides: list[_Side], method: str, plays: bool)
         places = artifacts.places([side.model for side in sides])
         for at, (place, scene) in enumerate(zip(places, scenes, strict=True)):
             st.altair_chart(
-                listener_map_chart(scene, place, dark), key=f"listener_map_{at}", width="content",
+                unchecked(listener_map_chart(scene, place, dark)), key=f"listener_map_{at}", width="content",
                 alt=f"{scene.title}: {len(scene.own)} items played, {len(scene.offered)} offered",
             )  # fmt: skip
     for sentence in _remarks(artifacts, sides, str(step), windows, whole):

@@ -47,6 +47,21 @@ def artifacts_root() -> Path:
     return Path(os.environ.get("RECSYS_ARTIFACTS") or DEFAULT_ROOT)
 
 
+def set_path() -> Path:
+    """The folder of the artifact set that is shown."""
+    root, name = artifacts_root(), str(st.session_state["set_kept"])
+    # The root may itself be the set.
+    return {path.name: path for path in artifact_sets(root)}.get(name, root / name)
+
+
+def set_command(verb: str, *options: str) -> str:
+    """The command that does something with the artifact set that is shown, for people to copy."""
+    path = set_path()
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return shlex.join(["python", "-m", "recsys", verb, str(path), *options])
+
+
 def artifacts_or_stop() -> ArtifactSet:
     """The artifact set that the person chose, opened; or words about there being none, and the page ends.
 

@@ -12,8 +12,9 @@ import streamlit as st
 from recsys.analysis.map_window import Window, around, frame
 from recsys.artifacts.manifest import MapEntry
 from recsys.artifacts.store import ArtifactSet, Pair
+from recsys.ui.charts import unchecked
 from recsys.ui.controls import as_text, choose_item
-from recsys.ui.loading import commonest_tags
+from recsys.ui.loading import commonest_tags, set_command
 from recsys.ui.map_charts import linked_maps_chart
 from recsys.ui.map_downloads import download_maps, download_rectangle
 from recsys.ui.map_view import COLOURS, METHODS, MapView, colours_of, in_rectangle, layouts, map_view
@@ -33,10 +34,9 @@ def mapped_methods(artifacts: ArtifactSet, pair: Pair) -> list[str]:
     if not methods:
         st.header("No maps yet")
         st.write("A map places similar items near each other. Maps are added to a set without training again:")
-        name = st.session_state.get("set_kept", "NAME")
         lacking = [model for model in pair if not any(f"{model}/{method}" in there for method in METHODS)]
-        which = f" --model {lacking[0]}" if len(lacking) == 1 else ""
-        st.code(f"python -m recsys map artifacts/{name} --method umap{which}", language="shell")
+        which = ("--model", lacking[0]) if len(lacking) == 1 else ()
+        st.code(set_command("map", "--method", "umap", *which), language="shell")
         st.stop()
     return methods
 
@@ -92,7 +92,9 @@ def _maps(
 
     words = f"{' and '.join(half.title for half in view.halves)}: {len(view.points):,} items"
     with st.container(key="maps_box"):
-        st.altair_chart(chart, key=key, on_select=go, selection_mode=["pick", "brush"], width="content", alt=words)
+        st.altair_chart(
+            unchecked(chart), key=key, on_select=go, selection_mode=["pick", "brush"], width="content", alt=words
+        )
     st.caption(
         "Point at an item to see it on both maps; click it to ask about it; draw a rectangle on either map to list its "
         f"items and see where they stand on the other. Lines: the {n} true nearest items, wherever the map put them."

@@ -11,6 +11,8 @@ import streamlit as st
 
 from recsys.artifacts.store import ArtifactSet
 from recsys.ui.bm25_controls import Setting, choose_setting
+from recsys.ui.charts import unchecked
+from recsys.ui.loading import set_command
 from recsys.ui.whatif_charts import grid_chart, grid_sentence
 from recsys.whatif.engine import setting
 from recsys.whatif.trust import TUTORIAL
@@ -63,7 +65,7 @@ def grid_panel(artifacts: ArtifactSet, grid: pd.DataFrame | None, k1: float, b: 
     if grid is None or how is None:
         st.subheader("Is another K1 or B better? Not measured yet", anchor=False)
         st.write("A grid of settings, each measured on held-out plays, is added to this set by:")
-        st.code(f"python -m recsys tune artifacts/{st.session_state.get('set_kept', 'NAME')}", language="shell")
+        st.code(set_command("tune"), language="shell")
         return
     known = [metric for metric in METRICS if metric in grid and grid[metric].notna().any()]
     words = {metric: METRICS[metric].format(n=how.n) for metric in known}
@@ -76,7 +78,7 @@ def grid_panel(artifacts: ArtifactSet, grid: pd.DataFrame | None, k1: float, b: 
             choose_setting(float(cells[0]["k1"]), float(cells[0]["b"]))
 
     chart = grid_chart(grid, chosen, words[chosen], (k1, b), TUTORIAL)
-    st.altair_chart(chart, key="grid", on_select=go, selection_mode=["cell"], alt=grid_sentence(grid, how.n))
+    st.altair_chart(unchecked(chart), key="grid", on_select=go, selection_mode=["cell"], alt=grid_sentence(grid, how.n))
     on_grid = bool(((grid["k1"] == k1) & (grid["b"] == b)).any())
     you = "● you, " if on_grid else f"{setting(k1, b)} was not measured. "
     outline = " Outlined: not worse than the best beyond noise." if chosen == "ndcg" else ""

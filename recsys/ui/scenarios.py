@@ -10,21 +10,14 @@ import streamlit as st
 
 from recsys.analysis.side_by_side import Lists, SideBySide, compare_lists, stored_lists
 from recsys.artifacts.manifest import Evaluation
-from recsys.artifacts.store import ArtifactSet, artifact_sets
+from recsys.artifacts.store import ArtifactSet
 from recsys.errors import ArtifactError
 from recsys.ui.controls import as_text
-from recsys.ui.loading import artifacts_root, opened_set
+from recsys.ui.loading import opened_set, set_path
 from recsys.ui.ranked_lists import ranked_lists, verdict_strip
 from recsys.whatif.engine import MEANINGS, setting
 
 THIS = "this set"
-
-
-def set_path() -> Path:
-    """The folder of the artifact set that is shown."""
-    root, name = artifacts_root(), str(st.session_state["set_kept"])
-    # The root may itself be the set.
-    return {path.name: path for path in artifact_sets(root)}.get(name, root / name)
 
 
 def kept_at(artifacts: ArtifactSet, k1: float, b: float) -> ArtifactSet | None:

@@ -14,9 +14,11 @@ import streamlit as st
 from recsys.artifacts.manifest import Trust
 from recsys.artifacts.store import ArtifactSet
 from recsys.errors import RecsysError
+from recsys.ui.charts import unchecked
 from recsys.ui.controls import as_text, item_was_chosen
+from recsys.ui.loading import set_path
 from recsys.ui.ranked_lists import ranked_lists, verdict_strip
-from recsys.ui.scenarios import kept_at, set_path
+from recsys.ui.scenarios import kept_at
 from recsys.ui.whatif_charts import length_chart, worth_chart
 from recsys.whatif.curves import (
     heaviest_share,
@@ -268,7 +270,7 @@ def why_panel(engine: WhatIfEngine, found: WhatIf) -> None:
         )
         st.subheader(words, anchor=False)
         chart = worth_chart(worth_of_plays(engine, row, settings), listeners_by_plays(engine, row))
-        st.altair_chart(chart, key="worth", alt=words)
+        st.altair_chart(unchecked(chart), key="worth", alt=words)
         shares = [heaviest_share(engine, row, *each) for each in settings.values()]
         st.caption(
             f"Ticks: its {len(plays):,} listeners. The tenth that plays it most holds {shares[-1]:.0%} of its weight; "
@@ -284,7 +286,7 @@ def why_panel(engine: WhatIfEngine, found: WhatIf) -> None:
             else "with B 0 that makes no difference"
         )
         st.subheader(words, anchor=False)
-        st.altair_chart(length_chart(length_factors(engine, settings), length), key="length", alt=words)
+        st.altair_chart(unchecked(length_chart(length_factors(engine, settings), length)), key="length", alt=words)
 
 
 def _slower(factor: float) -> str:

@@ -11,6 +11,7 @@ from recsys.ui.charts import (
     agreement_sentence,
     distribution_sentence,
     overlap_distribution_chart,
+    unchecked,
 )
 from recsys.ui.controls import as_text, go_to_neighbours, percentile_range
 from recsys.ui.loading import (
@@ -34,7 +35,7 @@ def agreement_over_catalogue(artifacts: ArtifactSet, pair: Pair) -> None:
     sentence = agreement_sentence(bands, titles, n)
     st.subheader(sentence, anchor=False)
     chart = agreement_by_popularity_chart(bands, titles, n, artifacts.places(pair))
-    st.altair_chart(chart, key="agreement", alt=sentence)
+    st.altair_chart(unchecked(chart), key="agreement", alt=sentence)
 
 
 def agreement_in_a_tenth(artifacts: ArtifactSet, pair: Pair) -> None:
@@ -54,7 +55,7 @@ def agreement_in_a_tenth(artifacts: ArtifactSet, pair: Pair) -> None:
     with above:
         st.subheader(sentence, anchor=False)
         chart = overlap_distribution_chart(found, titles, n, artifacts.places(pair))
-        st.altair_chart(chart, key="distribution", alt=sentence)
+        st.altair_chart(unchecked(chart), key="distribution", alt=sentence)
     if rbo is not None:
         st.caption(f"With the top ranks counted most (rank-biased overlap, p = 0.9) the models agree by {rbo:.2f}.")
 

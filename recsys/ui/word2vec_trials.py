@@ -7,6 +7,8 @@ import streamlit as st
 
 from recsys.artifacts.store import ArtifactSet
 from recsys.tuning.word2vec_words import best_words, build_command, on_everything, region_words
+from recsys.ui.charts import unchecked
+from recsys.ui.loading import set_command
 from recsys.ui.word2vec_charts import PARAMETERS, trials_chart
 
 CHARTS_A_ROW = 3
@@ -18,8 +20,7 @@ def word2vec_panel(artifacts: ArtifactSet) -> None:
     if how is None or trials is None:
         st.subheader("Are other parameters of Word2vec better? Not measured yet", anchor=False)
         st.write("Ten minutes of trials, each measured on held-out plays as the grid is, are added to this set by:")
-        name = st.session_state.get("set_kept", "NAME")
-        st.code(f"python -m recsys tune artifacts/{name} --model word2vec --minutes 10", language="shell")
+        st.code(set_command("tune", "--model", "word2vec", "--minutes", "10"), language="shell")
         return
     ranked = on_everything(trials)
     words = best_words(trials, how.n)
@@ -31,7 +32,9 @@ def word2vec_panel(artifacts: ArtifactSet) -> None:
             row = PARAMETERS[start : start + CHARTS_A_ROW]
             for column, parameter in zip(st.columns(CHARTS_A_ROW), row, strict=True):
                 chart = trials_chart(sample, set(ranked["trial"]), parameter, how.n)
-                column.altair_chart(chart, key=f"trials_{parameter}", alt=f"nDCG@{how.n} of the trials by {parameter}")
+                column.altair_chart(
+                    unchecked(chart), key=f"trials_{parameter}", alt=f"nDCG@{how.n} of the trials by {parameter}"
+                )
         st.caption(
             f"{len(sample)} trials fitted to {how.share:.3g} of the queues, against each parameter; the other five "
             "differ from point to point, so a slope is no proof. Squares cannot be told from the best of these; a ring "

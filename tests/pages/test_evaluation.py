@@ -44,11 +44,11 @@ def specs(at: AppTest) -> list[dict[str, object]]:
     return [json.loads(chart.proto.spec) for chart in at.get("vega_lite_chart")]
 
 
-def test_without_an_evaluation_the_page_says_how_to_make_one(open_page: Open) -> None:
+def test_without_an_evaluation_the_page_says_how_to_make_one(open_page: Open, small_set: Path) -> None:
     at = open_page("evaluation")
     assert not at.exception
     assert at.header[0].value == "Which model recommends better? Not measured yet"
-    assert at.code[0].value == "python -m recsys evaluate artifacts/small"
+    assert at.code[0].value == f"python -m recsys evaluate {small_set}"
     assert not at.get("vega_lite_chart")
     assert [button.label for button in at.get("download_button")] == ["Report (HTML)"]
 

@@ -88,11 +88,11 @@ def window_of(at: AppTest) -> list[float]:
     return [*encoding["x"]["scale"]["domain"], *encoding["y"]["scale"]["domain"]]
 
 
-def test_without_maps_the_page_says_how_to_make_some(open_page: Open) -> None:
+def test_without_maps_the_page_says_how_to_make_some(open_page: Open, small_set: Path) -> None:
     at = open_page("maps")
     assert not at.exception
     assert "No maps yet" in texts(at)
-    assert "python -m recsys map artifacts/small --method umap" in texts(at)
+    assert f"python -m recsys map {small_set} --method umap" in texts(at)
 
 
 def test_both_maps_and_what_they_bend_are_shown(page: Callable[..., AppTest]) -> None:

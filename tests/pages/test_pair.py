@@ -109,10 +109,10 @@ def test_models_that_are_not_mapped_or_not_measured_are_said_to_be_so(
     import_vectors(path, "late", [export_vectors(opened, "als", "word2vec", tmp_path / "v.txt")[0]])
     at = open_page("maps", root=path.parent, pair="als,late")
     assert "No maps yet" in texts(at)
-    assert at.code[0].value == "python -m recsys map artifacts/small --method umap --model late"
+    assert at.code[0].value == f"python -m recsys map {path} --method umap --model late"
     at = open_page("evaluation", root=path.parent, pair="als,late")
     assert "late was not there when this was measured" in texts(at)
-    assert at.code[0].value == "python -m recsys evaluate artifacts/small --protocol holdout"
+    assert at.code[0].value == f"python -m recsys evaluate {path} --protocol holdout"
 
 
 def test_distances_between_maps_are_those_of_the_two_models_on_show(three_models: Path) -> None:

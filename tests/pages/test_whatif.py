@@ -310,10 +310,10 @@ def test_why_is_told_in_numbers_of_this_item(page: Callable[..., AppTest], engin
     assert f"Ticks: its {len(plays):,} listeners" in words(at)
 
 
-def test_without_a_grid_the_page_says_how_to_measure_one(page: Callable[..., AppTest]) -> None:
+def test_without_a_grid_the_page_says_how_to_measure_one(page: Callable[..., AppTest], small_set: Path) -> None:
     at = page()
     assert "Not measured yet" in texts(at)
-    assert "python -m recsys tune artifacts/small" in texts(at)
+    assert f"python -m recsys tune {small_set}" in texts(at)
 
 
 def test_trust_is_said_as_it_was_measured(page: Callable[..., AppTest], small_set: Path) -> None:

@@ -14,11 +14,11 @@ from tests.pages.conftest import Open, texts
 from tests.test_word2vec_tuning import Fits, by_hand, trials_of
 
 
-def test_without_trials_the_page_says_how_to_measure_some(open_page: Open) -> None:
+def test_without_trials_the_page_says_how_to_measure_some(open_page: Open, small_set: Path) -> None:
     at = open_page("whatif")
     assert not at.exception
     assert "Are other parameters of Word2vec better? Not measured yet" in texts(at)
-    assert "python -m recsys tune artifacts/small --model word2vec --minutes 10" in texts(at)
+    assert f"python -m recsys tune {small_set} --model word2vec --minutes 10" in texts(at)
 
 
 def test_the_panel_shows_the_best_and_all_trials_on_everything(

@@ -7,7 +7,7 @@ import pytest
 
 from recsys.analysis.map_window import Window
 from recsys.ui.charts import ALS_BLUE, WORD2VEC_VERMILION
-from recsys.ui.listener_charts import KINDS, SALTIRE, Scene, listener_map_chart
+from recsys.ui.listener_charts import KINDS, SALTIRE, Scene, listener_map_chart, reasons_chart
 
 WINDOW = Window((-1.0, 6.0), (-2.0, 5.0))
 OWN = pd.DataFrame({"x": [0.0, 1.0], "y": [2.0, 3.0], "name": ["a", "b"], "weight": [9.0, 4.0], "kind": list(KINDS)})
@@ -94,3 +94,12 @@ def test_a_dark_page_has_light_ink() -> None:
         layers(listener_map_chart(scene(), 0, dark).to_dict(), "point")[0]["mark"]["fill"] for dark in (False, True)
     ]
     assert fills == ["#1d1d1b", "#eceae4"]
+
+
+def test_reasons_stand_in_the_order_given() -> None:
+    reasons = pd.DataFrame({"item": ["b", "a", "2 more items"], "adds": [0.4, -0.1, 0.2]})
+    spec = reasons_chart(reasons, ALS_BLUE).to_dict()
+    rows_shown = spec["datasets"][spec["data"]["name"]]
+    assert [(row["item"], row["place"]) for row in rows_shown] == [("b", 0), ("a", 1), ("2 more items", 2)]
+    assert spec["encoding"]["y"]["sort"] == {"field": "place"}
+    assert spec["mark"]["color"] == ALS_BLUE
