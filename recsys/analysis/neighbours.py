@@ -120,7 +120,8 @@ def _approximate_neighbours(vectors: npt.NDArray[np.float32], depth: int, rng: n
     # The graph lists the query among its own neighbours, not always first: ask for one more and take it out by id.
     index = NNDescent(
         vectors if everybody else vectors[present],
-        metric="cosine",
+        # Of unit rows the nearest have the greatest cosines; asked for cosines, the library would copy the vectors.
+        metric="euclidean",
         n_neighbors=found + 1,
         max_candidates=min(found + 1, CANDIDATES),
         random_state=int(rng.integers(2**31 - 1)),
