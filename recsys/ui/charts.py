@@ -11,6 +11,7 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
+from altair.utils import schemapi
 
 ALS_BLUE, WORD2VEC_VERMILION, SHARED_GREY = "#0072B2", "#D55E00", "#767676"
 # By which of the set's models it is: those of the build, then imported ones; Okabe and Ito's, which everybody can tell
@@ -39,6 +40,10 @@ def unchecked(chart: alt.TopLevelMixin) -> Any:
     The check takes longer than all else about a drawing, and everybody else's drawing waits for it; the tests make it.
     """
     return _Unchecked(chart)
+
+
+# Each part of a chart would be checked when it is made, too.
+schemapi.disable_debug_mode()
 
 
 def agreement_by_popularity_chart(

@@ -66,7 +66,7 @@ def listener_map_chart(scene: Scene, side: int, dark: bool = False) -> alt.HConc
     offers = not scene.offered.empty
     # The listener's place is one row, or none: then there are no lines.
     ends = (scene.offered if offers else scene.own).merge(scene.stand, how="cross", suffixes=("", "2"))
-    lines = at(ends).encode(x2="x2", y2="y2")
+    lines = at(ends).encode(x2=alt.X2("x2"), y2=alt.Y2("y2"))
     if not offers:
         dash = alt.Scale(domain=list(KINDS), range=[[1, 0], [3, 4]])
         lines = lines.encode(strokeDash=alt.StrokeDash("kind:N", scale=dash, legend=None))
@@ -102,7 +102,7 @@ def listener_map_chart(scene: Scene, side: int, dark: bool = False) -> alt.HConc
         *called(scene.offered_names, fontSize=12, fontWeight=600, dy=NAME_ABOVE),
         *called(scene.stand_names, fontSize=13, fontWeight="bold", dy=NAME_ABOVE - 3),
     ]  # fmt: skip
-    drawn = alt.layer(*layers).properties(width=SIDE, height=SIDE, title=scene.title)
+    drawn = alt.layer(*layers, width=SIDE, height=SIDE, title=scene.title)
     # A row of one: Streamlit fits a single chart into its box, title and all, which makes the square a rectangle.
     row: alt.HConcatChart = alt.hconcat(drawn, usermeta=CANVAS)
     return row

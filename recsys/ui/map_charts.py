@@ -83,7 +83,7 @@ def linked_maps_chart(
             # Never colour alone: what is in stands out by its size.
             size=alt.Size(f"{column}:N", scale=alt.Scale(domain=[False, True], range=[14, 60]), legend=None)
             if is_flag
-            else alt.value(SMALL_DOTS if len(points) > MANY else LARGE_DOTS),
+            else alt.SizeValue(SMALL_DOTS if len(points) > MANY else LARGE_DOTS),
             tooltip=[
                 alt.Tooltip("name:N"),
                 alt.Tooltip("listeners:Q", format=","),
@@ -100,20 +100,26 @@ def linked_maps_chart(
             *text_layers(half.regions, window, dark, fontSize=12, fontWeight=600),
             alt.Chart(half.rays)
             .mark_rule(color=own, opacity=0.7, strokeWidth=1.5, clip=True)
-            .encode(x=axis_of(alt.X, "x", window.x), y=axis_of(alt.Y, "y", window.y), x2="x2", y2="y2"),
+            .encode(x=axis_of(alt.X, "x", window.x), y=axis_of(alt.Y, "y", window.y), x2=alt.X2("x2"), y2=alt.Y2("y2")),
             asked.mark_point(shape="cross", size=160, strokeWidth=3, color=own, clip=True),
-            asked.mark_text(dy=-14, fontSize=13, fontWeight="bold", color=own, clip=True).encode(text="name:N"),
+            asked.mark_text(dy=-14, fontSize=13, fontWeight="bold", color=own, clip=True).encode(
+                text=alt.Text("name:N")
+            ),
             lit.mark_point(size=220, strokeWidth=2.5, color=MARKED, clip=True),
-            lit.mark_text(dy=-16, fontSize=13, color=MARKED, clip=True).encode(text="name:N"),
+            lit.mark_text(dy=-16, fontSize=13, color=MARKED, clip=True).encode(text=alt.Text("name:N")),
         ]
-        maps.append(alt.layer(*layers).properties(width=SIDE, height=SIDE, title=half.title))
+        maps.append(alt.layer(*layers, width=SIDE, height=SIDE, title=half.title))
     with warnings.catch_warnings():
         # One parameter for both maps is what links them; Altair says each time that it made one of two.
         warnings.filterwarnings("ignore", "Automatically deduplicated selection parameter")
-        both = alt.hconcat(*maps, data=points)
-    grey = alt.ScaleInvalidDataConfig(color={"value": PLAIN})
-    linked: alt.HConcatChart = both.resolve_scale(color="shared").configure_scale(invalid=grey)
-    linked.usermeta = CANVAS
+        # All in one step: each that follows would copy every layer.
+        linked: alt.HConcatChart = alt.hconcat(
+            *maps,
+            data=points,
+            resolve=alt.Resolve(scale=alt.ScaleResolveMap(color="shared")),
+            config=alt.Config(scale=alt.ScaleConfig(invalid=alt.ScaleInvalidDataConfig(color={"value": PLAIN}))),
+            usermeta=CANVAS,
+        )
     return linked
 
 
@@ -149,14 +155,22 @@ def picture_layer(address: str, window: Window) -> alt.Chart:
     picture: alt.Chart = (
         alt.Chart(corners)
         .mark_image(aspect=False)
-        .encode(x=axis_of(alt.X, "x", window.x), x2="x2", y=axis_of(alt.Y, "y", window.y), y2="y2", url="url:N")
+        .encode(
+            x=axis_of(alt.X, "x", window.x),
+            x2=alt.X2("x2"),
+            y=axis_of(alt.Y, "y", window.y),
+            y2=alt.Y2("y2"),
+            url=alt.Url("url:N"),
+        )
     )
     return picture
 
 
 def text_layers(labels: pd.DataFrame, window: Window, dark: bool, **style: Any) -> list[alt.Chart]:
     """Text on a map, readable over points. labels : x, y, label. style : of the letters."""
-    text = alt.Chart(labels).encode(x=axis_of(alt.X, "x", window.x), y=axis_of(alt.Y, "y", window.y), text="label:N")
+    text = alt.Chart(labels).encode(
+        x=axis_of(alt.X, "x", window.x), y=axis_of(alt.Y, "y", window.y), text=alt.Text("label:N")
+    )
     # Paper around the letters, so that they can be read over the points.
     paper = {**style, "stroke": PAPER[dark], "strokeWidth": 3.5, "color": PAPER[dark], "opacity": 0.85}
     return [text.mark_text(clip=True, **paper), text.mark_text(clip=True, **{"color": INK[dark], **style})]
