@@ -114,13 +114,13 @@ def _ours(log: str, out: str, replicates: int, settings: dict[str, Any]) -> Figu
     from recsys.analysis.stability import noise_floors
     from recsys.artifacts.store import ArtifactSet, ArtifactWriter
     from recsys.interactions.readers import read
-    from recsys.memory import hand_back, large_arrays_apart
+    from recsys.memory import frugal_heap, hand_back
     from recsys.models import als
     from recsys.models.vectors import ItemVectors
 
     shutil.rmtree(out, ignore_errors=True)
     clock, rng = Clock(), np.random.default_rng(0)
-    large_arrays_apart()
+    frugal_heap()
     heard = read("lastfm-360k", Path(log)).with_min_listeners(1)
     hand_back()
     clock.lap("read")

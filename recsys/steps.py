@@ -27,7 +27,7 @@ from recsys.artifacts.unfinished import Part, Parts
 from recsys.config import BuildConfig
 from recsys.errors import RecsysError
 from recsys.interactions.log import Interactions
-from recsys.memory import hand_back, large_arrays_apart
+from recsys.memory import hand_back, frugal_heap
 from recsys.models import als, word2vec
 from recsys.models.vectors import ItemVectors
 from recsys.models.word2vec_budget import Allowed, allowed
@@ -64,7 +64,7 @@ class Stages:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.seconds: dict[str, float] = {}
-        large_arrays_apart()
+        frugal_heap()
 
     @contextmanager
     def __call__(self, key: str, words: str | None = None, total: float | None = None) -> Iterator[None]:

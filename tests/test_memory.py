@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = """
 import sys
 import numpy as np
-from recsys.memory import hand_back, large_arrays_apart
+from recsys.memory import hand_back, frugal_heap
 
 
 def held():
@@ -21,8 +21,8 @@ def held():
     return int(status.split("VmRSS:")[1].split()[0]) / 1000
 
 
-if sys.argv[1] == "apart":
-    large_arrays_apart()
+if sys.argv[1] == "frugal":
+    frugal_heap()
 first = np.ones(31_000_000, np.uint8)
 del first
 before = held()
@@ -48,7 +48,7 @@ def megabytes_kept(how: str) -> tuple[float, float]:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such settings")
 def test_large_arrays_are_handed_back_as_soon_as_they_are_freed() -> None:
-    kept, _ = megabytes_kept("apart")
+    kept, _ = megabytes_kept("frugal")
     assert kept < 20
     kept_usually, after = megabytes_kept("as usual")
     assert kept_usually > 80

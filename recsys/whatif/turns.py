@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, Literal, TypeVar
 
 from recsys.errors import RecsysError
@@ -13,6 +16,9 @@ Result = TypeVar("Result")
 State = Literal["waiting", "running", "done", "failed", "dropped"]
 # A page asks for news about twice a second; one that has not asked for so long is closed.
 PATIENCE_SECONDS = 20.0
+# Others browse meanwhile: where both want a core, a page gets most of it. More would keep whoever waits for Python's
+# lock waiting.
+NICENESS = 10
 LONGEST_QUEUE = 50
 
 
@@ -137,6 +143,10 @@ class Turns:
             self._worker.start()
 
     def _work(self) -> None:
+        if sys.platform == "linux":
+            # There a thread is nice by itself, with those that it starts; elsewhere the whole process would be.
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         try:
             while wish := self._next():
                 self._serve(wish)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -144,3 +146,16 @@ def test_the_queue_is_bounded() -> None:
     with pytest.raises(RecsysError, match="are waiting already"):
         turns.ask("one more", gate)
     gate.open.set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is a thread nice by itself")
+def test_a_computation_gives_way_to_those_who_browse() -> None:
+    def niceness(_: Wish[int]) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    wish = Turns().ask("ann", niceness)
+    assert wish.wait(10)
+    assert wish.result is not None
+    assert wish.result > usual
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == usual
