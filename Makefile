@@ -1,8 +1,11 @@
 # make app    the app on http://127.0.0.1:8501 (PORT=… moves it; ADDRESS=… HOSTS=… serve it to others)
-# make test   lint, types, and all tests, a process a core (ARGS="-n 0" for one)
+# make test   lint, types, security lint, and all tests, a process a core (ARGS="-n 0" for one)
 # make demo   simulate and rebuild the committed demo artifacts
 # make pictures  take the pictures of the README
-# make fuzz   ten thousand damaged files for every reader (CASES=… changes how many, READERS=… which), and hostile uploads
+# make fuzz   for a night: a hundred thousand damaged files for every reader and as many tries at manifests, arrays, tables,
+#             links, names, command lines and uploads (CASES=… changes how many, READERS=… and SURFACES=… which)
+# make kills  a thousand processes killed at any system call while they write (KILLS=… changes how many, WORK=… which), and
+#             every byte of a set changed once
 # make bench  every benchmark at its small size (BENCH=… only that one, SIZE=full at full size, ROUNDS=… how often,
 #             FOLDER=… where what they make is kept); see benchmarks/README.md
 # make spark  what make test leaves out of the tests on Spark: every format, HetRec, a cluster that loses a machine
@@ -15,7 +18,8 @@ BIN := $(VENV)/bin
 PORT ?= 8501
 ADDRESS ?= 127.0.0.1
 HOSTS ?=
-CASES ?= 10000
+CASES ?= 100000
+KILLS ?= 1000
 BENCH ?=
 SIZE ?= small
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -24,7 +28,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && echo "$$p" && break; done)
 
-.PHONY: app test lint types demo pictures fuzz spark bench lock clean
+.PHONY: app test lint types demo pictures fuzz kills spark bench lock clean
 
 app: $(VENV)/run
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS) \
@@ -34,6 +38,7 @@ test: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit -q -c pyproject.toml -r recsys pages app.py serve.py
 	$(BIN)/python tests/e2e/find_chromium.py
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
@@ -58,7 +63,12 @@ pictures: $(VENV)/dev
 
 fuzz: $(VENV)/dev
 	$(BIN)/python -m tests.interactions.fuzz $(CASES) $(READERS)
+	$(BIN)/python -m tests.fuzz $(CASES) $(SURFACES)
 	$(BIN)/python -m tests.listener.hostile
+
+kills: $(VENV)/dev
+	$(BIN)/python -m tests.faults.kills $(KILLS) $(WORK)
+	$(BIN)/python -m tests.faults.every_byte
 
 spark: $(VENV)/dev
 	RECSYS_SPARK=1 $(BIN)/python -m pytest tests/spark $(ARGS)
@@ -82,7 +92,7 @@ $(VENV)/run: $(BIN)/python requirements.txt constraints.txt
 	$(PIP) install -q -r requirements.txt -c constraints.txt
 	@touch $@
 
-$(VENV)/dev: $(VENV)/run requirements-dev.txt requirements-postgres.txt requirements-spark.txt
+$(VENV)/dev: $(VENV)/run requirements-dev.txt requirements-postgres.txt requirements-spark.txt requirements-sign-in.txt
 	$(PIP) install -q -r requirements-dev.txt -c constraints.txt
 	@touch $@
 

@@ -6,9 +6,11 @@ import streamlit as st
 
 from recsys.ui.loading import explained
 from recsys.ui.monitoring import watched
+from recsys.ui.sign_in import enter_or_stop
 
 st.set_page_config(page_title="ALS or Word2vec? Neighbours with their noise", page_icon="pages/icon.svg", layout="wide")
 st.html(Path(__file__).parent / "recsys/ui/page.css")
+enter_or_stop()
 page = st.navigation(
     [
         st.Page("pages/overview.py", title="Overview", default=True),

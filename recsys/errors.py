@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+_ROOM = "make room on the disk, or choose a folder on another, then run the same command"
+_MENDS: dict[int | None, str] = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: "no larger file is allowed here (see ulimit -f); choose a folder on another disk",
+    errno.EROFS: "nothing can be written to this disk; choose a folder on another",
+    errno.EACCES: "check its permissions, or choose another folder",
+    errno.EPERM: "check its permissions, or choose another folder",
+    errno.EEXIST: "something else has this name; choose another folder",
+    errno.ENOTDIR: "something else has this name; choose another folder",
+    errno.ENOENT: "it was removed or renamed meanwhile; run the same command again",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), then run the same command",
+    errno.ENFILE: "close other programs, then run the same command",
+    errno.ENOMEM: "close other programs or use a machine with more memory, then run the same command",
+    errno.EIO: "the disk or the connection to it fails; choose a folder on another",
+}
 
 
 class RecsysError(Exception):
@@ -57,3 +76,25 @@ class UnknownItem(RecsysError):
         hint = f" Did you mean: {', '.join(suggestions)}?" if suggestions else ""
         super().__init__(f"no item has the id or name {query!r}.{hint}")
         self.query, self.suggestions = query, list(suggestions)
+
+
+def refusal(error: OSError) -> str:
+    """What the system said when it refused something, and what to do about it."""
+    reason = error.strerror or str(error)
+    # On a full disk NumPy gives no number, only "… requested and … written".
+    mend = _ROOM if error.errno is None and reason.endswith("written") else _MENDS.get(error.errno)
+    return f"{reason}; {mend}" if mend else reason
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Put in words what goes wrong while something is written at `path`.
+
+    Raises
+    ------
+    ArtifactError : the system refused it.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ArtifactError(f"cannot write to {path}: {refusal(error)}") from error

@@ -38,7 +38,7 @@ from recsys.analysis.projection import (
 from recsys.analysis.regions import regions, tags_of_items
 from recsys.artifacts.manifest import Manifest, MapEntry, MapQuality
 from recsys.artifacts.store import MANIFEST, MAPS, ArtifactSet, ArtifactWriter, unfinished_work
-from recsys.errors import ArtifactError, ParameterError
+from recsys.errors import ArtifactError, ParameterError, writing
 from recsys.steps import MODEL_TITLES, Progress, Silence, Stages, rounded
 
 LIBRARY: dict[Method, str] = {"umap": "umap-learn", "tsne": "openTSNE"}
@@ -287,9 +287,10 @@ def _layout(
     laid = _Laid(layout, stages.seconds[key], *peak)
     if folder:
         beside = folder / f"{model}.part"
-        with beside.open("wb") as stream:
-            np.savez(stream, layout=layout, cost=np.array([laid.seconds, *peak]))
-        os.replace(beside, folder / f"{model}.npz")
+        with writing(folder):
+            with beside.open("wb") as stream:
+                np.savez(stream, layout=layout, cost=np.array([laid.seconds, *peak]))
+            os.replace(beside, folder / f"{model}.npz")
     return laid
 
 

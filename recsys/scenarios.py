@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from recsys.artifacts.manifest import Evaluation, Manifest, Scenario
-from recsys.artifacts.store import BETWEEN, EVALUATION, ArtifactSet, ArtifactWriter, artifact_sets
+from recsys.artifacts.store import BETWEEN, CURRENT, EVALUATION, ArtifactSet, ArtifactWriter, artifact_sets
 from recsys.config import BuildConfig
-from recsys.errors import ArtifactError, ParameterError
+from recsys.errors import ArtifactError, ParameterError, writing
 from recsys.maps import map_like_base
 from recsys.models.als import AlsFit
 from recsys.models.vectors import ItemVectors
@@ -188,7 +188,10 @@ def delete_scenario(path: Path) -> None:
     """
     if _scenario(path) is None:
         raise ParameterError(f"{path} is not a scenario; delete artifact sets by hand")
-    shutil.rmtree(path)
+    # First what makes it a set: killed in between, nobody meets half of one, and its name is free.
+    with writing(path):
+        (path / CURRENT).unlink(missing_ok=True)
+        shutil.rmtree(path)
     _scenario_in.cache_clear()
 
 
@@ -215,7 +218,8 @@ def _new_folder(base: ArtifactSet, base_path: Path, name: str) -> Path:
     if len(others) >= MOST_SCENARIOS:
         raise ParameterError(f"{base_path.name} has {len(others)} scenarios, the most there can be; delete one first")
     out = base_path.parent / f"{_base_name(base, base_path)}{BETWEEN}{_slug(name)}"
-    if out.exists():
+    # What was begun and never published is no scenario.
+    if artifact_sets(out):
         raise ArtifactError(f"there is a scenario {out.name} already; choose another name, or delete it first")
     return out
 

@@ -27,7 +27,7 @@ from recsys.artifacts.unfinished import Part, Parts
 from recsys.config import BuildConfig
 from recsys.errors import RecsysError
 from recsys.interactions.log import Interactions
-from recsys.memory import hand_back, frugal_heap
+from recsys.memory import frugal_heap, hand_back
 from recsys.models import als, word2vec
 from recsys.models.vectors import ItemVectors
 from recsys.models.word2vec_budget import Allowed, allowed

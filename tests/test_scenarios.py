@@ -112,6 +112,24 @@ def test_what_is_there_is_not_written_over(small_set: Path, fits: list[AlsFit]) 
     assert ArtifactSet.open(path).fingerprint == fingerprint
 
 
+def test_a_keeping_and_a_deleting_that_were_killed_leave_the_name_free(
+    small_set: Path, fits: list[AlsFit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    path = small_set.parent / "small--forty"
+    (path / ".building-00000000" / "als").mkdir(parents=True)
+    assert keep(small_set, fits) == path
+    with monkeypatch.context() as patched:
+        patched.setattr(scenarios.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            delete_scenario(path)
+    assert scenarios_of(small_set) == {}
+    assert verify(keep(small_set, fits)) == []
+    assert list(scenarios_of(small_set)) == ["Forty"]
+
+
 def test_there_are_only_so_many(small_set: Path, fits: list[AlsFit], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scenarios, "MOST_SCENARIOS", 2)
     keep(small_set, fits, "a")

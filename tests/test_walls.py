@@ -95,6 +95,7 @@ MAY_IMPORT = {
         "artifacts",
         "models",
         "interactions",
+        "memory",
         "errors",
         "config",
     },

@@ -29,6 +29,10 @@ def _inside(path: str) -> str:
 
 
 RelativePath = Annotated[str, AfterValidator(_inside)]
+# In headings, labels and charts: nothing that Markdown or HTML make something of.
+ModelTitle = Annotated[str, Field(pattern=r"^\w[\w ()+-]{0,63}$")]
+# Of a folder beside, whatever people call theirs.
+SetName = Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # Names of models become folder names, so they are kept as plain as those.
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
@@ -95,7 +99,7 @@ class ModelEntry(_Strict):
     imported : None for what a build has trained.
     """
 
-    title: str
+    title: ModelTitle
     params: dict[str, Any]
     n_replicates: int = Field(ge=1)
     repeatable: bool
@@ -135,7 +139,7 @@ class Scenario(_Strict):
     """
 
     name: str
-    base_set: str
+    base_set: SetName
     base_build: Digest
     evaluation: Evaluation | None = None
 
@@ -306,7 +310,7 @@ def from_bytes(content: bytes, where: str) -> Manifest:
         raise DamagedArtifacts(f"{where} is not a JSON object{again}")
     version = document.get("schema_version")
     if version != SCHEMA_VERSION and isinstance(version, int):
-        newer = "update this program" if version > SCHEMA_VERSION else "build the set again"
+        newer = "update recsys" if version > SCHEMA_VERSION else "build the set again"
         raise UnsupportedSchema(f"{where} has schema version {version}, this program reads {SCHEMA_VERSION}; {newer}")
     claimed = {key: document.pop(key, None) for key in ("fingerprint", "checksum")}
     try:

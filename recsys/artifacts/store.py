@@ -5,22 +5,25 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 from pydantic import ValidationError
@@ -28,7 +31,7 @@ from pydantic import ValidationError
 from recsys.artifacts import manifest as manifests
 from recsys.artifacts.evaluations import Evaluated, Evaluations, Protocol
 from recsys.artifacts.manifest import FileEntry, Manifest
-from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, ParameterError
+from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, ParameterError, refusal, writing
 from recsys.interactions.log import Queues
 
 CURRENT = "CURRENT"
@@ -40,6 +43,10 @@ MAPS = ".maps-"
 STAGES = ".stages-"
 EVALUATION = "evaluation"
 MAX_MANIFEST_BYTES = 16 << 20
+MOST_TABLE_BYTES = 1 << 29  # what a million items take is a third of it
+# What opening reads whole, a file and all of them: 64 MiB take 50 ms.
+SMALL_BYTES = 4 << 20
+ALL_SMALL_BYTES = 64 << 20
 _BUILD_ID = re.compile(r"[0-9a-f]{12}(-[0-9a-f]{8})?\Z")
 _UNFINISHED_ID = re.compile(rf"({'|'.join(map(re.escape, (TUNING, MAPS, STAGES)))})[0-9a-f]{{12}}\Z")
 _DTYPES = {"float32", "int32", "int64"}
@@ -74,22 +81,29 @@ class ArtifactWriter:
                 f"{out} holds other files ({', '.join(sorted(strangers)[:3])}); choose an empty or new folder for --out"
             )
         self._is_new = not out.exists()
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            self.folder = out / f"{BUILDING}{uuid.uuid4().hex[:8]}"
-            self.folder.mkdir()
-        except OSError as error:
-            raise ArtifactError(f"cannot write to {out}: {error.strerror}; check --out and its permissions") from error
         self.out = out
+        self.folder = out / f"{BUILDING}{uuid.uuid4().hex[:8]}"
         self.files: dict[str, FileEntry] = {}
-        # Held on the folder itself: leaves no file behind, and the kernel lets go when the process dies.
-        self._lock = os.open(out, os.O_RDONLY)
+        with writing(out):
+            out.mkdir(parents=True, exist_ok=True)
+            # Held on the folder itself: leaves no file behind, and the kernel lets go when the process dies.
+            self._lock = os.open(out, os.O_RDONLY)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                os.close(self._lock)
+                if not isinstance(error, BlockingIOError):
+                    raise
+                raise ArtifactError(
+                    f"another build is writing to {out}; wait for it or choose another --out"
+                ) from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            with writing(out):
+                self._clear_unpublished()
+                self.folder.mkdir()
+        except ArtifactError:
             self.__exit__()
-            raise ArtifactError(f"another build is writing to {out}; wait for it or choose another --out") from error
-        self._clear_unpublished()
+            raise
 
     def __enter__(self) -> ArtifactWriter:
         return self
@@ -97,8 +111,9 @@ class ArtifactWriter:
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
-        if self._is_new and not any(self.out.iterdir()):
-            self.out.rmdir()
+        if self._is_new:
+            with suppress(OSError):  # there is something in it
+                self.out.rmdir()
 
     def array(self, name: str, array: Array) -> None:
         """Keep one array as `name`.npy.
@@ -106,32 +121,28 @@ class ArtifactWriter:
         Raises
         ------
         ParameterError : a dtype that artifact sets do not hold.
+        ArtifactError : it cannot be written; so for tables and documents.
         """
         array = np.ascontiguousarray(array)
         if array.dtype.name not in _DTYPES:
             raise ParameterError(f"{name} is {array.dtype}; artifact sets hold {', '.join(sorted(_DTYPES))}")
-        path = self._path(f"{name}.npy")
-        with path.open("wb") as stream:
+        with self._written(f"{name}.npy", array) as path, path.open("wb") as stream:
             np.save(stream, array, allow_pickle=False)
-            _flush(stream.fileno())
-        self._enter(f"{name}.npy", array)
+            _flush(stream)
 
     def table(self, name: str, table: pd.DataFrame) -> None:
         """Keep one table as `name`.parquet."""
-        path = self._path(f"{name}.parquet")
         arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-        pq.write_table(arrow, path, compression="zstd")
-        with path.open("rb") as stream:
-            _flush(stream.fileno())
-        self._enter(f"{name}.parquet")
+        with self._written(f"{name}.parquet") as path:
+            pq.write_table(arrow, path, compression="zstd")
+            with path.open("rb") as stream:
+                _flush(stream)
 
     def document(self, name: str, document: dict[str, Any]) -> None:
         """Keep one JSON document as `name`.json."""
-        with self._path(f"{name}.json").open("w", encoding="utf-8") as stream:
+        with self._written(f"{name}.json") as path, path.open("w", encoding="utf-8") as stream:
             json.dump(document, stream, ensure_ascii=False, indent=1, allow_nan=False)
-            stream.flush()
-            _flush(stream.fileno())
-        self._enter(f"{name}.json")
+            _flush(stream)
 
     def adopt(self, base: ArtifactSet, but: Callable[[str], bool] = lambda name: False) -> None:
         """Take over the files of another build as they are, except those that `but` names.
@@ -141,11 +152,15 @@ class ArtifactWriter:
         for name, entry in base.manifest.files.items():
             if but(name):
                 continue
-            path = self._path(name)
-            try:
-                os.link(base.folder / name, path)
-            except OSError:
-                shutil.copyfile(base.folder / name, path)
+            path = self.folder / name
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    os.link(base.folder / name, path)
+                except OSError:
+                    shutil.copyfile(base.folder / name, path)
+                    with path.open("rb") as stream:
+                        _flush(stream)
             self.files[name] = entry
 
     def publish(self, manifest: Manifest) -> str:
@@ -153,31 +168,45 @@ class ArtifactWriter:
 
         Killed at any moment, this leaves the old build or the new one in use, whole. The build before stays on disk,
         because running sessions may have it open; older ones go.
+
+        Raises
+        ------
+        ArtifactError : the disk refuses something.
         """
+        with writing(self.out):
+            return self._publish(manifest)
+
+    def _publish(self, manifest: Manifest) -> str:
         content = manifests.to_bytes(manifest)
         with (self.folder / MANIFEST).open("wb") as stream:
             stream.write(content)
-            _flush(stream.fileno())
+            _flush(stream)
         for folder in [self.folder, *(p for p in self.folder.rglob("*") if p.is_dir())]:
             _flush_folder(folder)
         build_id = manifest.fingerprint[:12]
-        if not _is_sound(self.out / build_id):
-            if (self.out / build_id).exists():
-                # What may be in use is never written over, sound or not.
-                build_id = f"{build_id}-{uuid.uuid4().hex[:8]}"
-            os.rename(self.folder, self.out / build_id)
-            _flush_folder(self.out)
-        beside = self.out / f"{BUILDING}{uuid.uuid4().hex[:8]}"
-        with beside.open("w", encoding="ascii") as stream:
-            stream.write(f"{build_id}\n")
-            _flush(stream.fileno())
+        is_there = _is_sound(self.out / build_id)
+        if not is_there and (self.out / build_id).exists():
+            # What may be in use is never written over, sound or not.
+            build_id = f"{build_id}-{uuid.uuid4().hex[:8]}"
         try:
             previous = _current_id(self.out)
         except ArtifactError:
             previous = None  # none yet, or damaged: this build mends it
-        if (self.out / CURRENT).is_dir():
-            shutil.rmtree(self.out / CURRENT)
-        os.replace(beside, self.out / CURRENT)
+        beside = self.out / f"{BUILDING}{uuid.uuid4().hex[:8]}"
+        try:
+            # All that takes room comes before anything is where others look.
+            with beside.open("w", encoding="ascii") as stream:
+                stream.write(f"{build_id}\n")
+                _flush(stream)
+            if not is_there:
+                os.rename(self.folder, self.out / build_id)
+                _flush_folder(self.out)
+            if (self.out / CURRENT).is_dir():
+                shutil.rmtree(self.out / CURRENT)
+            os.replace(beside, self.out / CURRENT)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
         _flush_folder(self.out)
         if previous != build_id:
             self._clear({build_id, previous})
@@ -187,7 +216,11 @@ class ArtifactWriter:
         """Remove all builds but those."""
         for path in self.out.iterdir():
             if _BUILD_ID.match(path.name) and path.name not in keep:
-                shutil.rmtree(path, ignore_errors=True)
+                # Under another name first: killed in between, half a build would look like a damaged one.
+                leaving = self.out / f"{BUILDING}{uuid.uuid4().hex[:8]}"
+                with suppress(OSError):
+                    os.rename(path, leaving)
+                    shutil.rmtree(leaving, ignore_errors=True)
 
     def _clear_unpublished(self) -> None:
         """Remove what killed builds left behind."""
@@ -195,27 +228,29 @@ class ArtifactWriter:
             if path != self.folder:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
-    def _path(self, name: str) -> Path:
+    @contextmanager
+    def _written(self, name: str, array: Array | None = None) -> Iterator[Path]:
+        """Where a file is to be written; entered into the manifest's list when the block ends."""
         path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def _enter(self, name: str, array: Array | None = None) -> None:
-        path = self.folder / name
-        self.files[name] = FileEntry(
-            size=path.stat().st_size,
-            sha256=sha256_of(path),
-            dtype=array.dtype.name if array is not None else None,
-            shape=list(array.shape) if array is not None else None,
-        )
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # What was taken over may be the very file of another build.
+            path.unlink(missing_ok=True)
+            yield path
+            self.files[name] = FileEntry(
+                size=path.stat().st_size,
+                sha256=sha256_of(path),
+                dtype=array.dtype.name if array is not None else None,
+                shape=list(array.shape) if array is not None else None,
+            )
 
 
 @dataclass(frozen=True)
 class ArtifactSet:
     """One build, opened read-only. Arrays are mapped when first used, not read.
 
-    Opening checks the manifest whole and every file's presence and size, and of arrays dtype and shape;
-    `verify` also every digest.
+    Opening checks the manifest whole, every file's presence and size, of arrays dtype and shape, and the digests of
+    small files; tables and documents are checked when they are read, whatever their size; `verify` checks all.
     """
 
     folder: Path
@@ -234,6 +269,10 @@ class ArtifactSet:
         folder = cls.folder_in_use(path)
         opened = cls(folder, _manifest(folder))
         opened._check_layout()
+        large = opened.large_files
+        for name in opened.manifest.files:
+            if name not in large:
+                opened.check_content(name)
         return opened
 
     @staticmethod
@@ -250,9 +289,42 @@ class ArtifactSet:
             raise MissingArtifacts(
                 f"{path} holds no artifact set; build one with: python -m recsys build READER --input PATH --out {path}"
             )
-        return path / _current_id(path)
+        folder = path / _current_id(path)
+        if folder.is_symlink():
+            raise DamagedArtifacts(f"{folder} is a link; a build lies in its set; fetch or build the set again")
+        return folder
 
-    @property
+    @cached_property
+    def large_files(self) -> set[str]:
+        """Files that opening does not read: above SMALL_BYTES, or beyond ALL_SMALL_BYTES with all smaller ones."""
+        large, read = set(), 0
+        for name, entry in sorted(self.manifest.files.items(), key=lambda file: (file[1].size, file[0])):
+            read += entry.size
+            if entry.size > SMALL_BYTES or read > ALL_SMALL_BYTES:
+                large.add(name)
+        return large
+
+    def check_content(self, name: str, on_bytes: Callable[[int], None] | None = None) -> None:
+        """Compare a file with its digest, unless that was done since it last changed.
+
+        on_bytes : told how many bytes more are read.
+
+        Raises
+        ------
+        DamagedArtifacts : it is not what was written, or cannot be read.
+        """
+        path = self.folder / name
+        try:
+            found = _known_sha256(path, on_bytes)
+        except OSError as error:
+            raise DamagedArtifacts(f"{path} cannot be read: {refusal(error)}") from error
+        if found != self.manifest.files[name].sha256:
+            raise DamagedArtifacts(
+                f"{path} does not hold what was written: numbers from it may be wrong; build the set again, or "
+                "fetch it again"
+            )
+
+    @cached_property
     def fingerprint(self) -> str:
         return self.manifest.fingerprint
 
@@ -342,8 +414,9 @@ class ArtifactSet:
         if file not in self.manifest.files:
             return {}
         try:
+            self.check_content(file)
             return Evaluations.model_validate_json((self.folder / file).read_bytes()).protocols
-        except (OSError, ValidationError) as error:
+        except (OSError, ValidationError, DamagedArtifacts) as error:
             raise DamagedArtifacts(
                 f"{self.folder / file} does not hold an evaluation; evaluate again with: "
                 f"python -m recsys evaluate {self.folder.parent}"
@@ -368,7 +441,14 @@ class ArtifactSet:
     def user_items(self) -> sp.csr_matrix:
         """Play counts, CSR float32 (n_users, n_items)."""
         parts = tuple(self.array(f"user_items.{part}") for part in ("data", "indices", "indptr"))
-        return sp.csr_matrix(parts, shape=(self.manifest.counts.listeners, self.manifest.counts.items), copy=False)
+        shape = self.manifest.counts.listeners, self.manifest.counts.items
+        try:
+            matrix = sp.csr_matrix(parts, shape=shape, copy=False)
+            # SciPy and implicit write where the indices say, without looking.
+            matrix.check_format(full_check=True)
+        except ValueError as error:
+            raise DamagedArtifacts(f"{self.folder / 'user_items'}: {error}; build the set again") from error
+        return matrix
 
     @cached_property
     def queues(self) -> Queues:
@@ -390,9 +470,9 @@ class ArtifactSet:
             raise DamagedArtifacts(f"{path} is not listed in the manifest; build the set again")
         self._check_size(path, entry)
         try:
-            array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+            array = _mapped(path)
         except OSError as error:
-            raise DamagedArtifacts(f"{path} cannot be read: {error.strerror}; check its permissions") from error
+            raise DamagedArtifacts(f"{path} cannot be read: {refusal(error)}") from error
         except (ValueError, EOFError, SyntaxError, TypeError, TokenError) as error:
             raise DamagedArtifacts(f"{path} is not a plain array: {error}; build the set again") from error
         if array.dtype.name != entry.dtype or list(array.shape) != entry.shape or not array.flags.c_contiguous:
@@ -471,17 +551,23 @@ class ArtifactSet:
 
     def _table(self, name: str) -> pd.DataFrame:
         path = self.folder / f"{name}.parquet"
+        self.check_content(f"{name}.parquet")
         try:
             # Without the pandas metadata of the file: column types come from the data alone.
-            table = pq.read_table(path, partitioning=None).replace_schema_metadata(None)
+            table = _read_parquet(path).replace_schema_metadata(None)
             frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
-        except (OSError, pa.ArrowException, KeyError) as error:
+        except MemoryError:
+            raise  # Arrow's is one of its own errors too, and says nothing of the file
+        except (OSError, pa.ArrowException, KeyError, UnicodeDecodeError) as error:
             raise DamagedArtifacts(f"{path} is not a readable table: {error}; build the set again") from error
         return frame
 
     def _check_layout(self) -> None:
+        here = self.folder.resolve()
         for name, entry in self.manifest.files.items():
             self._check_size(self.folder / name, entry)
+            if (self.folder / name).resolve() != here / name:
+                raise DamagedArtifacts(f"{self.folder / name} lies behind a link; fetch or build the set again")
             if entry.dtype is not None:
                 self.array(name.removesuffix(".npy"))
 
@@ -499,8 +585,11 @@ class ArtifactSet:
         """Every file whose content is not what the manifest says, and every file it does not list; [] when sound."""
         found = []
         for name, entry in sorted(self.manifest.files.items()):
-            if sha256_of(self.folder / name, on_bytes) != entry.sha256:
-                found.append(f"{self.folder / name}: content does not match its digest")
+            try:
+                if sha256_of(self.folder / name, on_bytes) != entry.sha256:
+                    found.append(f"{self.folder / name}: content does not match its digest")
+            except OSError as error:
+                found.append(f"{self.folder / name}: cannot be read: {refusal(error)}")
         listed = {*self.manifest.files, MANIFEST}
         for path in sorted(self.folder.rglob("*")):
             name = path.relative_to(self.folder).as_posix()
@@ -520,16 +609,14 @@ def unfinished_work(path: Path, name: str, doing: str) -> Iterator[Path]:
     ArtifactError : it cannot be written to, or another process holds it.
     """
     folder = path / name
-    try:
+    with writing(folder):
         folder.mkdir(exist_ok=True)
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise ArtifactError(f"cannot write to {folder}: {error.strerror}; check its permissions") from error
     try:
         try:
             # As for builds: the kernel lets go when the process dies.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise ArtifactError(f"{path} is being {doing} with the same settings already; wait for it") from error
         yield folder
     finally:
@@ -585,8 +672,35 @@ def sha256_of(path: Path, on_bytes: Callable[[int], None] | None = None) -> str:
     return digest.hexdigest()
 
 
+FileState = tuple[int, int, int, int, int]
+_SETTLED_AFTER = 2_000_000_000  # ns; in less, a file system's clock need not have moved between two changes
+_MOST_DIGESTS = 10_000
+_digests: dict[FileState, str] = {}
+
+
+def file_state(path: Path) -> FileState:
+    """What differs when a file was changed or another one is in its place; content cannot be read from it."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _known_sha256(path: Path, on_bytes: Callable[[int], None] | None) -> str:
+    """As `sha256_of`, but a file is read once a process, until it changes."""
+    state = file_state(path)
+    digest = _digests.get(state)
+    if digest is None:
+        digest = sha256_of(path, on_bytes)
+        if time.time_ns() - state[-1] > _SETTLED_AFTER:
+            if len(_digests) >= _MOST_DIGESTS:
+                _digests.clear()
+            _digests[state] = digest
+    return digest
+
+
 def _manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise DamagedArtifacts(f"{path} is no file of the set; fetch or build the set again")
     try:
         size = path.stat().st_size
         if size > MAX_MANIFEST_BYTES:
@@ -598,8 +712,11 @@ def _manifest(folder: Path) -> Manifest:
 
 
 def _current_id(path: Path) -> str:
+    if (path / CURRENT).is_symlink():
+        raise DamagedArtifacts(f"{path / CURRENT} is a link; fetch or build the set again")
     try:
-        text = (path / CURRENT).read_bytes()[:64].decode("ascii")
+        with (path / CURRENT).open("rb") as stream:
+            text = stream.read(64).decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise DamagedArtifacts(f"{path / CURRENT} cannot be read; build the set again") from error
     build_id = text.removesuffix("\n")
@@ -611,6 +728,55 @@ def _current_id(path: Path) -> str:
 def evaluated_lists(protocol: Protocol) -> str:
     """Name of the table with every list's measures."""
     return f"{EVALUATION}/{protocol}"
+
+
+def _mapped(path: Path) -> Array:
+    """A .npy file as artifact sets hold it, mapped read-only.
+
+    NumPy maps whatever a header says; with some shapes the process then dies of a division by zero.
+    """
+    with path.open("rb") as stream:
+        np.lib.format.read_magic(stream)
+        try:
+            shape, by_column, dtype = np.lib.format.read_array_header_1_0(stream)
+        except MemoryError:  # of Python's parser, which holds no more brackets in one another
+            raise ValueError("its header cannot be read") from None
+        offset = stream.tell()
+    if dtype.name not in _DTYPES or by_column or offset + math.prod(shape) * dtype.itemsize != path.stat().st_size:
+        raise ValueError(f"its header says {dtype} {list(shape)}, which its size does not hold")
+    return np.memmap(path, dtype, "r", offset, shape)
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    """A whole table; not one that unpacks to more than MOST_TABLE_BYTES, which a small file can.
+
+    Texts are read as they are kept, each once, and spelled out when it is known how much that is.
+    """
+    with pq.ParquetFile(path) as file:
+        metadata, schema = file.metadata, file.schema_arrow
+    columns = range(metadata.num_columns)
+    groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
+    taken = 8 * sum(group.column(at).num_values for group in groups for at in columns)
+    leaves = [metadata.schema.column(at) for at in columns]
+    if taken <= MOST_TABLE_BYTES:
+        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            table = file.read()
+        taken += sum(_spelled_out(column) for column in table.columns)
+    if taken > MOST_TABLE_BYTES:
+        raise pa.ArrowInvalid(f"it unpacks to {taken:,} bytes, more than {MOST_TABLE_BYTES:,}")
+    return table.cast(schema)
+
+
+def _spelled_out(column: pa.ChunkedArray) -> int:
+    """Bytes of a column's texts, each as often as it stands there; 0 of what is no text."""
+    size = 0
+    for chunk in column.chunks:
+        while pa.types.is_list(chunk.type) or pa.types.is_large_list(chunk.type):
+            chunk = chunk.flatten()
+        if pa.types.is_dictionary(chunk.type):
+            size += pc.sum(pc.take(pc.binary_length(chunk.dictionary), chunk.indices)).as_py() or 0
+    return size
 
 
 def _map_file(model: str, method: str) -> str:
@@ -629,8 +795,10 @@ def _ours(path: Path) -> bool:
     return name == CURRENT or name.startswith(BUILDING) or bool(_BUILD_ID.match(name) or _UNFINISHED_ID.match(name))
 
 
-def _flush(descriptor: int) -> None:
-    os.fsync(descriptor)
+def _flush(stream: IO[Any]) -> None:
+    """What was written is on the disk when this returns, Python's own buffer included."""
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def _flush_folder(folder: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.artifacts.store import STAGES, sha256_of, unfinished_work
+from recsys.errors import writing
 
 Array = npt.NDArray[Any]
 
@@ -57,7 +58,11 @@ class KeptParts(Parts):
         """As before, but what is read back either way: arrays are on the disk, and changes to them stay private."""
         before = self._there.get(name)
         start = time.perf_counter()
-        found = self._write(name, words, make(), start) if before is None else before
+        found = before
+        if found is None:
+            part = make()
+            with writing(self.folder):
+                found = self._write(name, words, part, start)
         arrays = {
             # Not read-only, which some libraries do not take.
             each: np.load(self._path(name, each), mmap_mode="c", allow_pickle=False).view(np.ndarray)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from recsys.artifacts.store import ArtifactSet
 from recsys.bridges import word2vec_format
 from recsys.bridges.projector import METADATA, VECTORS, metadata_tsv, vectors_tsv
-from recsys.errors import ArtifactError, ParameterError
+from recsys.errors import ArtifactError, ParameterError, writing
 from recsys.interactions.spreadsheet import csv_bytes
 from recsys.models.vectors import ItemVectors
 
@@ -166,13 +166,11 @@ def _written(out: Path, write: Callable[[Path], Any]) -> Path:
     if out.exists():
         raise ArtifactError(f"{out} is there already; choose another --out")
     beside = out.with_name(f".{out.name}-{uuid.uuid4().hex[:8]}")
-    try:
+    with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
             write(beside)
             os.replace(beside, out)
         finally:
             shutil.rmtree(beside, ignore_errors=True) if beside.is_dir() else beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise ArtifactError(f"cannot write to {out}: {error.strerror}; check --out and its permissions") from error
     return out

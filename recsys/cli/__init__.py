@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from recsys.cli import data, evaluation, maps, models, recommend, report, sets, tuning, whatif
 from recsys.cli.console import app, err
-from recsys.errors import ParameterError, RecsysError, UnknownItem
+from recsys.errors import ParameterError, RecsysError, UnknownItem, refusal
 
 __all__ = ["app", "data", "evaluation", "main", "maps", "models", "recommend", "report", "sets", "tuning", "whatif"]
 INTERRUPTED = 130
@@ -32,7 +32,14 @@ def main() -> None:
         more = {"suggestions": error.suggestions} if isinstance(error, UnknownItem) else {}
         _fail(str(error), 2 if isinstance(error, ParameterError) else 1, as_json, **more)
     except OSError as error:
-        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 1, as_json)
+        _fail(f"{f'{error.filename}: ' if error.filename else ''}{refusal(error)}", 1, as_json)
+    except MemoryError as error:
+        _fail(
+            f"there is not enough memory{f' ({error})' if str(error) else ''}; close other programs, use a machine "
+            "with more, or build with fewer items: see --min-listeners",
+            1,
+            as_json,
+        )
     except SystemExit as stopped:
         if stopped.code == INTERRUPTED:
             err.print("stopped; what was in use before is still in use")

@@ -380,7 +380,7 @@ class _Range(io.RawIOBase):
 
     @classmethod
     def open(cls, part: Part) -> _Range:
-        assert part.end is not None
+        assert part.end is not None  # nosec B101
         try:
             file = part.file.open("rb")
             start, end = (_line_start(file, at) for at in (part.start, part.end))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from recsys.artifacts.store import TUNING, unfinished_work
+from recsys.errors import writing
 from recsys.tuning.measure import FloatArray, Measured, canonical
 
 
@@ -61,8 +62,9 @@ class Kept:
     @staticmethod
     def _replace(path: Path, content: bytes) -> None:
         beside = path.with_name(f"{path.name}.part")
-        beside.write_bytes(content)
-        os.replace(beside, path)
+        with writing(path):
+            beside.write_bytes(content)
+            os.replace(beside, path)
 
 
 def _digest(numbers: dict[str, Any], content: bytes) -> str:

@@ -79,7 +79,7 @@ def list_length(artifacts: ArtifactSet, key: str = "n") -> int:
     longest = artifacts.manifest.replicate_depth
     usual = min(10, longest)
     linked = st.query_params.get(key)
-    if linked and not (linked.isdecimal() and 1 <= int(linked) <= longest):
+    if linked and linked.lstrip("0") not in map(str, range(1, longest + 1)):
         st.warning(f"The link asks for lists of length “{as_text(linked[:20])}”; this set has 1 to {longest}.")
     return int(
         st.slider(
@@ -197,7 +197,7 @@ def as_text(text: str) -> str:
     Escapes do not stop icons (:material/home:) and addresses, which are looked for in the finished text; an invisible
     word joiner does. Text that runs from right to left, or says it does, is isolated from what stands around it.
     """
-    escaped = "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~:$" else c for c in text)
+    escaped = "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~:$&" else c for c in text)
     for start in (":", "@", "www"):
         escaped = escaped.replace(start, f"{start}{WORD_JOINER}")
     if any(bidirectional(c) in RIGHT_TO_LEFT for c in text):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shlex
 from collections import Counter
@@ -30,6 +29,8 @@ from recsys.analysis.search import NameIndex
 from recsys.artifacts.store import BETWEEN, ArtifactSet, Pair, artifact_sets
 from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, UnsupportedSchema
 from recsys.ui.controls import as_text, set_picker
+from recsys.ui.sign_in import stop_strangers
+from recsys.ui.soundness import sound_build, watch
 
 DEFAULT_ROOT = "artifacts"
 
@@ -40,6 +41,9 @@ def explained(run: Callable[[], None]) -> None:
         run()
     except ArtifactError as error:
         _explain(str(st.session_state.get("set", "")), error)
+    except MemoryError:
+        st.header("The server has too little memory for this page")
+        st.write("Try again when fewer people are here, choose a smaller set, or run the app on a machine with more.")
 
 
 def artifacts_root() -> Path:
@@ -49,7 +53,7 @@ def artifacts_root() -> Path:
 
 def set_path() -> Path:
     """The folder of the artifact set that is shown."""
-    root, name = artifacts_root(), str(st.session_state["set_kept"])
+    root, name = artifacts_root(), str(st.session_state.get("set_kept", "NAME"))
     # The root may itself be the set.
     return {path.name: path for path in artifact_sets(root)}.get(name, root / name)
 
@@ -73,6 +77,7 @@ def artifacts_or_stop() -> ArtifactSet:
     ArtifactError : the set cannot be opened; `explained`, around every page, puts it in words.
     """
     _enter_through_app()
+    stop_strangers()  # a page that Streamlit began without app.py at that moment
     root = artifacts_root()
     sets = {path.name: path for path in sorted(artifact_sets(root), key=_offered)}
     if not sets:
@@ -204,16 +209,6 @@ def most_listed(_artifacts: ArtifactSet, model: str, fingerprint: str, limit: in
     return [int(row) for row in np.argsort(-counts, kind="stable")[:limit]]
 
 
-@st.cache_resource(max_entries=16, show_spinner="Opening the artifact set …")
-def _opened(folder: str) -> ArtifactSet:
-    artifacts = ArtifactSet.open(Path(folder))
-    len(artifacts.catalogue)
-    # Streamlit collects all generations after every run; what stays for good need not be looked at again (106 → 14 ms).
-    gc.collect()
-    gc.freeze()
-    return artifacts
-
-
 def opened_set(path: Path) -> ArtifactSet:
     """The build in use of an artifact set, opened once for all sessions.
 
@@ -221,7 +216,7 @@ def opened_set(path: Path) -> ArtifactSet:
     ------
     ArtifactError : it cannot be opened.
     """
-    return _opened(str(ArtifactSet.folder_in_use(path)))
+    return sound_build(ArtifactSet.folder_in_use(path))
 
 
 def _session_build(name: str, path: Path) -> ArtifactSet:
@@ -240,7 +235,8 @@ def _session_build(name: str, path: Path) -> ArtifactSet:
             st.write(f"The build of **{as_text(name)}** that you had open is gone; you see the newest one.")
         held = in_use
     kept[name] = str(held)
-    return _opened(str(held))
+    watch(held)
+    return sound_build(held)
 
 
 def _check_link(name: str, artifacts: ArtifactSet) -> None:

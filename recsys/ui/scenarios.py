@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from html import escape
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import streamlit as st
 from recsys.analysis.side_by_side import Lists, SideBySide, compare_lists, stored_lists
 from recsys.artifacts.manifest import Evaluation
 from recsys.artifacts.store import ArtifactSet
-from recsys.errors import ArtifactError
+from recsys.errors import ArtifactError, RecsysError
 from recsys.ui.controls import as_text
 from recsys.ui.loading import opened_set, set_path
 from recsys.ui.ranked_lists import ranked_lists, verdict_strip
@@ -110,13 +111,24 @@ def _open_and_delete(chosen: dict[str, Path]) -> None:
 def _open(path: Path) -> None:
     # The whole address at once: one step back leads here again.
     item = st.query_params.get("item", "")
-    st.query_params.from_dict({"set": path.name, "build": opened_set(path).fingerprint[:12], "item": item})
+    with _in_words():
+        st.query_params.from_dict({"set": path.name, "build": opened_set(path).fingerprint[:12], "item": item})
 
 
 def _delete(path: Path) -> None:
     from recsys.scenarios import delete_scenario
 
-    delete_scenario(path)
+    with _in_words():
+        delete_scenario(path)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """For what a click does before its page is drawn."""
+    try:
+        yield
+    except RecsysError as error:
+        st.error(as_text(str(error)))
 
 
 def _compare(artifacts: ArtifactSet, chosen: dict[str, ArtifactSet | None], item_row: int, n: int) -> None:

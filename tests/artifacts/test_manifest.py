@@ -49,7 +49,7 @@ def test_what_is_no_manifest_is_damage_not_a_crash(content: bytes) -> None:
         manifests.from_bytes(content, "here")
 
 
-@pytest.mark.parametrize(("version", "advice"), [(2, "update this program"), (0, "build the set again")])
+@pytest.mark.parametrize(("version", "advice"), [(2, "update recsys"), (0, "build the set again")])
 def test_another_schema_version_says_what_to_do(small_artifacts: ArtifactSet, version: int, advice: str) -> None:
     document = json.loads(manifests.to_bytes(small_artifacts.manifest)) | {"schema_version": version}
     with pytest.raises(UnsupportedSchema, match=advice):

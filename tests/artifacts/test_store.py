@@ -179,13 +179,13 @@ def test_two_builds_at_once_are_kept_apart(tmp_path: Path) -> None:
         pass  # the first one let go
 
 
-def publish_again(small_set: Path, seed: int) -> str:
-    """Publish a small build whose fingerprint depends on the seed alone."""
+def publish_again(small_set: Path, seed: int, **changes: str) -> str:
+    """Publish a small build whose fingerprint depends on the seed alone, unless there are other changes."""
     old = ArtifactSet.open(Path(__file__).resolve().parents[2] / "artifacts" / "demo")
     with ArtifactWriter(small_set) as writer:
         writer.table("items", pd.DataFrame({"item_id": ["a", "b"], "name": ["a", "b"]}))
         writer.array("x", np.arange(seed + 3, dtype=np.int32))
-        manifest: Manifest = old.manifest.model_copy(update={"seed": seed, "files": writer.files})
+        manifest: Manifest = old.manifest.model_copy(update={"seed": seed, "files": writer.files, **changes})
         return writer.publish(manifest)
 
 
@@ -195,6 +195,18 @@ def test_publish_switches_and_keeps_the_build_before(small_set: Path) -> None:
     assert current(small_set).name == second != first
     third = publish_again(small_set, 12)
     assert sorted(p.name for p in small_set.iterdir()) == sorted(["CURRENT", second, third])
+
+
+def test_a_clock_that_goes_backwards_decides_nothing(small_set: Path) -> None:
+    first = current(small_set).name
+    for seed, created in ((11, "2040-01-01T00:00:00+00:00"), (12, "1970-01-01T00:00:00+00:00")):
+        build = publish_again(small_set, seed, created=created)
+        assert current(small_set).name == build
+        # The set was switched before it was last built, if one believes the clock.
+        os.utime(small_set / "CURRENT", (0, 0))
+        os.utime(small_set / build, (0, 0))
+    assert first not in [path.name for path in small_set.iterdir()]
+    assert ArtifactSet.open(small_set).manifest.seed == 12
 
 
 def test_the_same_build_again_changes_nothing(small_set: Path) -> None:
@@ -264,6 +276,27 @@ def test_a_header_that_numpy_stumbles_over_is_damage_not_a_crash(small_set: Path
         with contextlib.suppress(DamagedArtifacts):
             ArtifactSet.open(small_set)
         assert verify(small_set)
+
+
+def test_a_build_that_is_half_removed_does_not_look_like_a_damaged_one(
+    small_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_again(small_set, 10)
+    publish_again(small_set, 11)
+    real = shutil.rmtree
+
+    def killed(path: Path, **more: bool) -> None:
+        if path.name.startswith(store.BUILDING) and not (path / "x.npy").exists():
+            return real(path, **more)
+        (path / "x.npy").unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            publish_again(small_set, 12)
+    assert ArtifactSet.open(small_set).manifest.seed == 12
+    assert verify(small_set) == []
 
 
 def test_a_failed_build_leaves_no_empty_folder_behind(tmp_path: Path) -> None:
