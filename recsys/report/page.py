@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from recsys.analysis.side_by_side import compare_neighbours, headline
 from recsys.artifacts.evaluations import Evaluated
 from recsys.artifacts.store import ArtifactSet
 from recsys.report.facts import evaluation_basis, figures_of, passport_facts, share, trust_rows
-from recsys.ui.charts import agreement_by_popularity_chart, agreement_sentence
+from recsys.ui.charts import agreement_by_popularity_chart, agreement_sentence, svg_of
 from recsys.ui.evaluation_charts import (
     COSTS,
     SEGMENTS,
@@ -118,11 +117,10 @@ class _Charts:
 
     def svg(self, chart: Any) -> Markup:
         """What a chart names inside itself gets a name that no other chart of the page has."""
-        drawing = StringIO()
-        chart.properties(background="transparent").save(drawing, format="svg")
+        drawing = svg_of(chart.properties(background="transparent"))
         self._count += 1
         # In attributes alone: as text, quotes and brackets of tags are escaped.
-        named = re.sub(r'(<[^>]*?\sid=")', rf"\1c{self._count}-", drawing.getvalue())
+        named = re.sub(r'(<[^>]*?\sid=")', rf"\1c{self._count}-", drawing)
         # Drawn by vl-convert, which escapes the texts it is given.
         return Markup(re.sub(r"url\(#", f"url(#c{self._count}-", named))  # nosec B704
 

@@ -6,11 +6,13 @@ chart's own title would be cut.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import pandas as pd
+import vl_convert
 from altair.utils import schemapi
 
 ALS_BLUE, WORD2VEC_VERMILION, SHARED_GREY = "#0072B2", "#D55E00", "#767676"
@@ -42,8 +44,33 @@ def unchecked(chart: alt.TopLevelMixin) -> Any:
     return _Unchecked(chart)
 
 
+# What XML may not hold. A name can; browsers stop drawing there, and vl-convert ends the whole process.
+_NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def svg_of(chart: alt.TopLevelMixin) -> str:
+    """A chart as SVG; nothing is fetched for it."""
+    drawing: str = vl_convert.vegalite_to_svg(_drawable(chart.to_dict()), _VEGA_LITE, allowed_base_urls=[])
+    return drawing
+
+
+def png_of(chart: alt.TopLevelMixin, scale: float) -> bytes:
+    """A chart as PNG, `scale` times as large; nothing is fetched for it."""
+    picture: bytes = vl_convert.vegalite_to_png(_drawable(chart.to_dict()), _VEGA_LITE, scale, allowed_base_urls=[])
+    return picture
+
+
+def _drawable(part: Any) -> Any:
+    if isinstance(part, str):
+        return _NOT_IN_XML.sub("", part)
+    if isinstance(part, dict):
+        return {key: _drawable(each) for key, each in part.items()}
+    return [_drawable(each) for each in part] if isinstance(part, list) else part
+
+
 # Each part of a chart would be checked when it is made, too.
 schemapi.disable_debug_mode()
+_VEGA_LITE = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
 
 
 def agreement_by_popularity_chart(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from io import BytesIO, StringIO
 from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
 
 from recsys.analysis.map_window import Window
-from recsys.ui.charts import BUILT, CANVAS, MODEL_COLOURS
+from recsys.ui.charts import BUILT, CANVAS, MODEL_COLOURS, png_of, svg_of
 
 SIDE = 520
 SMALL_DOTS, LARGE_DOTS, MANY = 16, 36, 2_000
@@ -133,13 +132,7 @@ def picture_of(
         themed = themed.configure_title(color=INK[True], subtitleColor=INK[True]).configure_legend(
             labelColor=INK[True], titleColor=INK[True]
         )
-    if form == "svg":
-        drawing = StringIO()
-        themed.save(drawing, format="svg")
-        return drawing.getvalue().encode()
-    picture = BytesIO()
-    themed.save(picture, format="png", scale_factor=2)
-    return picture.getvalue()
+    return svg_of(themed).encode() if form == "svg" else png_of(themed, scale=2)
 
 
 def axis_of(channel: Any, field: str, ends: tuple[float, float]) -> Any:

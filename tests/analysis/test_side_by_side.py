@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from recsys.analysis.side_by_side import compare_neighbours, headline, why_this_verdict
-from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.store import ArtifactSet, sha256_of
 from recsys.errors import DamagedArtifacts, ParameterError
 from recsys.models.vectors import ItemVectors
+from tests.artifacts.test_store import republish
 
 
 def nearest(vectors: np.ndarray, row: int, n: int) -> list[int]:
@@ -78,10 +79,13 @@ def test_headline_says_what_to_make_of_it(small_artifacts: ArtifactSet) -> None:
 
 
 def test_a_list_that_names_no_item_is_damage(small_set: Path) -> None:
-    path = ArtifactSet.open(small_set).folder / "als" / "neighbours.npy"
-    lists = np.load(path)
+    artifacts, file = ArtifactSet.open(small_set), "als/neighbours.npy"
+    lists = np.array(artifacts.neighbours("als"))
     lists[:] = 1_000_000
-    np.save(path, lists)
+    np.save(artifacts.folder / file, lists)
+    # By somebody whose manifest vouches for it.
+    vouched = artifacts.manifest.files[file].model_copy(update={"sha256": sha256_of(artifacts.folder / file)})
+    republish(artifacts.folder, file, vouched)
     with pytest.raises(DamagedArtifacts, match="names the item row 1000000"):
         compare_neighbours(ArtifactSet.open(small_set), 0, n=5)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -107,3 +108,12 @@ def test_the_maps_can_be_taken_away_with_what_belongs_to_them(dark: bool) -> Non
     png = Image.open(io.BytesIO(picture_of(drawn, "A title", ["a fact"], "png", dark)))
     assert png.width > 2 * 2 * 520
     assert np.asarray(png.convert("L"))[3, -3] < 128 if dark else np.asarray(png.convert("L"))[3, -3] > 128
+
+
+def test_what_xml_may_not_hold_is_left_out_of_a_picture() -> None:
+    halves = half("o\0n\x07e\ufffe", 1.0), half("två\t\U0001f3b5", 2.0)
+    drawn = linked_maps_chart(POINTS, halves, Colour("popularity", "words"), 3, WINDOW)
+    svg = ElementTree.fromstring(picture_of(drawn, "A title", ["a fact"], "svg"))
+    words = [element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert "one" in words
+    assert any(each and each.startswith("två") and "\U0001f3b5" in each for each in words)
