@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from recsys.artifacts.store import ArtifactSet
 from recsys.config import BuildConfig
@@ -17,6 +19,7 @@ from recsys.interactions.report import ReadReport
 from recsys.interactions.simulate import Simulation
 from recsys.interactions.writers import write
 from recsys.pipeline import build
+from tests.e2e.find_chromium import ARGUMENTS, find_chromium
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = {"als": {"iterations": 4, "factors": 16}, "word2vec": {"epochs": 4, "vector_size": 16}}
@@ -34,6 +37,18 @@ class StopsAt:
     def advance(self, amount: float) -> None:
         if self.here:
             raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium; one a process, because Playwright cannot be begun twice in one."""
+    chromium = find_chromium()
+    if not chromium:
+        pytest.skip("no Chromium here: install one, or name it in CHROMIUM")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -116,13 +116,19 @@ class _Charts:
         self._count = 0
 
     def svg(self, chart: Any) -> Markup:
-        """What a chart names inside itself gets a name that no other chart of the page has."""
+        """What a chart names inside itself gets a name that no other chart of the page has, and the same every time."""
         drawing = svg_of(chart.properties(background="transparent"))
         self._count += 1
-        # In attributes alone: as text, quotes and brackets of tags are escaped.
-        named = re.sub(r'(<[^>]*?\sid=")', rf"\1c{self._count}-", drawing)
+        # In attributes alone: as text, quotes and brackets of tags are escaped. vl-convert numbers them through the
+        # whole process.
+        own = re.compile(r'(<[^>]*?\sid=")([^"]*)')
+        names = {
+            old: f"c{self._count}-{at}"
+            for at, old in enumerate(dict.fromkeys(each[1] for each in own.findall(drawing)))
+        }
+        named = own.sub(lambda found: found[1] + names[found[2]], drawing)
         # Drawn by vl-convert, which escapes the texts it is given.
-        return Markup(re.sub(r"url\(#", f"url(#c{self._count}-", named))  # nosec B704
+        return Markup(re.sub(r"url\(#([^)]*)\)", lambda found: f"url(#{names[found[1]]})", named))  # nosec B704
 
 
 def _evaluation(found: Evaluated, charts: _Charts) -> dict[str, Any]:

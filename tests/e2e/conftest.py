@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.find_chromium import ARGUMENTS, find_chromium
 from tests.e2e.server import running_app
 
 # Tests run a process a core: what a page shows in time on an idle machine may take longer here. No speed is tested.
@@ -19,17 +18,6 @@ QUIET = """() => {
     window.quietSince = runs ? 0 : window.quietSince || performance.now();
     return !runs && performance.now() - window.quietSince > 250;
 }"""
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    chromium = find_chromium()
-    if not chromium:
-        pytest.skip("no Chromium here: install one, or name it in CHROMIUM")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="session")

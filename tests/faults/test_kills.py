@@ -24,7 +24,8 @@ def in_place(source, target):
         return real(source, target)
     with open(target, "r+b", buffering=0) as stream:
         stream.truncate(0)
-        stream.write(Path(source).read_bytes())
+        for byte in Path(source).read_bytes():  # more calls than there are between two kills
+            stream.write(bytes([byte]))
     os.unlink(source)
 
 os.replace = in_place
