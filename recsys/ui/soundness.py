@@ -32,6 +32,9 @@ _distrusted: set[str] = set()
 
 
 def _opened(folder: Path) -> _Opened:
+    opened = _builds.get(folder)
+    if opened is not None and opened.check.still_holds():
+        return opened  # nobody waits here for another build that is being opened
     with _opening:
         opened = _builds.get(folder)
         if opened is None or not opened.check.still_holds():
