@@ -4,6 +4,8 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from recsys.ui.monitoring import monitoring_routes
-from recsys.ui.sign_in import FilesForWhoMayEnter
+from recsys.ui.sign_in import FilesForWhoMayEnter, LinkAcrossSignIn
 
-app = st.App("app.py", routes=monitoring_routes(), middleware=[Middleware(FilesForWhoMayEnter)])
+app = st.App(
+    "app.py", routes=monitoring_routes(), middleware=[Middleware(FilesForWhoMayEnter), Middleware(LinkAcrossSignIn)]
+)

@@ -167,13 +167,12 @@ def recommend(
     (5, False)
     """
     from recsys.listener.profile import Profile
-    from recsys.listener.recommend import FOLD_IN, Recommender, mean_of, model_of
+    from recsys.listener.recommend import Recommender, usual_way
 
     weights = items if isinstance(items, Mapping) else dict.fromkeys(items, 1.0)
     index = _index(artifacts)
     profile = Profile.of_picks({index.find(item): float(weight) for item, weight in weights.items()}, artifacts)
-    way = FOLD_IN if model == model_of(FOLD_IN) else mean_of(model)
-    return Recommender(artifacts).recommend(profile, way, n=n).table.drop(columns="item_row")
+    return Recommender(artifacts).recommend(profile, usual_way(model), n=n).table.drop(columns="item_row")
 
 
 def build(reader: str, source: File, out: File, **settings: Any) -> ArtifactSet:

@@ -78,6 +78,10 @@ class UnknownItem(RecsysError):
         self.query, self.suggestions = query, list(suggestions)
 
 
+class VotesError(RecsysError):
+    """Votes cannot be kept or read where they are looked for."""
+
+
 def refusal(error: OSError) -> str:
     """What the system said when it refused something, and what to do about it."""
     reason = error.strerror or str(error)

@@ -12,37 +12,38 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from recsys.analysis.agreement import popularity_percentiles
+from recsys.artifacts.files import sha256_of
 from recsys.artifacts.manifest import SCHEMA_VERSION, Counts, Manifest, ModelEntry, Source, Trust
 from recsys.artifacts.packed import packed, unpacked
-from recsys.artifacts.store import ArtifactSet, ArtifactWriter, sha256_of
+from recsys.artifacts.store import ArtifactSet
 from recsys.artifacts.unfinished import Part, Parts, kept_parts
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.config import BuildConfig, validated
 from recsys.interactions.inputs import paths_of
 from recsys.interactions.log import Interactions
 from recsys.interactions.readers import ReadOptions, read
-from recsys.maps import with_maps
+from recsys.maps.kept import with_maps
 from recsys.models import als, word2vec
 from recsys.models.vectors import ItemVectors
+from recsys.plural import counted
 from recsys.spark.engine import SparkEngine, check_spark, spark_engine
-from recsys.steps import (
+from recsys.steps.fits import fit_als, fit_word2vec, within_budget
+from recsys.steps.kept import (
     SUMMARY_N,
-    Progress,
-    Silence,
-    Stages,
     check,
     clipped_note,
-    fit_als,
-    fit_word2vec,
+    depth_of,
     keep_agreement,
     keep_als_factors,
     keep_model,
     mean_over_known,
     replicate_depth,
     summary_n,
-    within_budget,
 )
+from recsys.steps.progress import Progress, Silence, Stages
 from recsys.whatif.trust import measure_trust, trust_steps
 
 LARGE_FROM = 5_000_000  # (listener, item) pairs
@@ -135,46 +136,13 @@ def build(
             entries = {name: spark.told(name, entry) for name, entry in entries.items()}
             warnings.append(spark.warning)
         with stages("write"):
-            manifest = Manifest(
-                schema_version=SCHEMA_VERSION,
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-                source=_source(interactions, digest),
-                counts=Counts(
-                    items=interactions.n_items,
-                    listeners=interactions.n_users,
-                    interactions=interactions.user_items.nnz,
-                    plays=float(interactions.catalogue["plays"].sum()),
-                    queues=len(interactions.queues),
-                    queues_ordered=interactions.queues.ordered,
-                ),
-                dropped=interactions.dropped,
-                config=config.model_dump(),
-                seed=config.seed,
-                depth=models["als"].neighbours.shape[1],
-                replicate_depth=replicate_depth(config, interactions.n_items),
-                versions=versions,
-                models=entries,
-                agreement_n=n,
-                agreement=mean_over_known(
-                    agreement["overlap"].to_numpy(np.float64), interactions.catalogue["listeners"].to_numpy()
-                ),
-                checks=check(interactions.user_items.shape, als_fits, vectors, models),
-                warnings=warnings,
-                timings={},
-                files=writer.files,
-            )
+            checks = check(interactions.user_items.shape, als_fits, vectors, models)
+            manifest = _manifest(interactions, digest, config, versions, entries, agreement, checks, warnings, writer)
         unpublished = ArtifactSet(writer.folder, manifest)
         if config.maps:
             manifest = with_maps(unpublished, writer, config.maps, config.seed, stages, parts.folder)
         if config.measure_whatif:
-            with stages("whatif", "measuring how far quick what-ifs reach", trust_steps(unpublished)):
-                trust = parts.once(
-                    "whatif",
-                    "how far quick what-ifs reach",
-                    lambda: Part(numbers=measure_trust(unpublished, n, stages.progress.advance).model_dump()),
-                )
-            stages.add("whatif", trust.seconds)
-            manifest = manifest.model_copy(update={"whatif": Trust(**trust.numbers)})
+            manifest = manifest.model_copy(update={"whatif": _trust(unpublished, n, stages, parts)})
         build_id = writer.publish(manifest.model_copy(update={"timings": stages.seconds}))
     return ArtifactSet.open(out / build_id)
 
@@ -257,6 +225,57 @@ def _keep_interactions(writer: ArtifactWriter, interactions: Interactions) -> No
     writer.array("queues.offsets", interactions.queues.offsets)
 
 
+def _manifest(
+    interactions: Interactions,
+    digest: str,
+    config: BuildConfig,
+    versions: dict[str, str],
+    entries: dict[str, ModelEntry],
+    agreement: pd.DataFrame,
+    checks: list[str],
+    warnings: list[str],
+    writer: ArtifactWriter,
+) -> Manifest:
+    """What is known of a build before it is mapped and timed."""
+    n_items, catalogue = interactions.n_items, interactions.catalogue
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        source=_source(interactions, digest),
+        counts=Counts(
+            items=n_items,
+            listeners=interactions.n_users,
+            interactions=interactions.user_items.nnz,
+            plays=float(catalogue["plays"].sum()),
+            queues=len(interactions.queues),
+            queues_ordered=interactions.queues.ordered,
+        ),
+        dropped=interactions.dropped,
+        config=config.model_dump(),
+        seed=config.seed,
+        depth=depth_of(config, n_items),
+        replicate_depth=replicate_depth(config, n_items),
+        versions=versions,
+        models=entries,
+        agreement_n=summary_n(config, n_items),
+        agreement=mean_over_known(agreement["overlap"].to_numpy(np.float64), catalogue["listeners"].to_numpy()),
+        checks=checks,
+        warnings=warnings,
+        timings={},
+        files=writer.files,
+    )
+
+
+def _trust(unpublished: ArtifactSet, n: int, stages: Stages, parts: Parts) -> Trust:
+    def measured() -> Part:
+        return Part(numbers=measure_trust(unpublished, n, stages.progress.advance).model_dump())
+
+    with stages("whatif", "measuring how far quick what-ifs reach", trust_steps(unpublished)):
+        part = parts.once("whatif", "how far quick what-ifs reach", measured)
+    stages.add("whatif", part.seconds)
+    return Trust(**part.numbers)
+
+
 def _source(interactions: Interactions, digest: str) -> Source:
     report = interactions.report
     return Source(
@@ -279,7 +298,7 @@ def _warnings(interactions: Interactions, entries: dict[str, ModelEntry]) -> lis
         words.append(f"{bad:,} of {interactions.report.rows:,} rows could not be used")
     for entry in entries.values():
         if entry.items_missing:
-            words.append(f"{entry.title} has no vector for {entry.items_missing:,} items")
+            words.append(f"{entry.title} has no vector for {counted(entry.items_missing, 'item')}")
         if entry.noise_floor is None and entry.n_replicates < 2:
             words.append(f"{entry.title} has one replicate, so its noise is not known: build with 2 or more")
         if entry.recall is not None and entry.recall < 0.95:

@@ -16,17 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from recsys.artifacts.manifest import Evaluation, Manifest, Scenario
-from recsys.artifacts.store import BETWEEN, CURRENT, EVALUATION, ArtifactSet, ArtifactWriter, artifact_sets
+from recsys.artifacts.names import BETWEEN, CURRENT, EVALUATION
+from recsys.artifacts.store import ArtifactSet, artifact_sets
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.config import BuildConfig
 from recsys.errors import ArtifactError, ParameterError, writing
-from recsys.maps import map_like_base
+from recsys.maps.kept import map_like_base
 from recsys.models.als import AlsFit
 from recsys.models.vectors import ItemVectors
-from recsys.steps import (
+from recsys.steps.kept import (
     KeptModel,
-    Progress,
-    Silence,
-    Stages,
     check,
     clipped_note,
     keep_agreement,
@@ -34,6 +33,7 @@ from recsys.steps import (
     keep_model,
     mean_over_known,
 )
+from recsys.steps.progress import Progress, Silence, Stages
 from recsys.tuning.measure import TuningSettings
 from recsys.tuning.pair import compare_settings
 from recsys.whatif.engine import WhatIfEngine
@@ -60,7 +60,7 @@ def fit_scenario(
 
     Returns the folder; parameters and errors otherwise as of `keep_scenario` and `WhatIfEngine.full`.
     """
-    _new_folder(engine.artifacts, base_path, name)  # a name that is taken is better known before all the work
+    new_folder(engine.artifacts, base_path, name)  # a name that is taken is better known before all the work
     fits = engine.fitted(k1=k1, b=b, on_iteration=lambda done, total: tell("Fitting in full", done, total))
     settings, measured = TuningSettings.model_validate({}), 0
     total = 2 * settings.replicates * engine.params.iterations
@@ -121,7 +121,7 @@ def keep_scenario(
     ArtifactError : a scenario of that name exists, or the folder cannot be written to.
     """
     manifest = base.manifest
-    out = _new_folder(base, base_path, name)
+    out = new_folder(base, base_path, name)
     base_set = _base_name(base, base_path)
     stages = Stages(progress or Silence())
     n_items = manifest.counts.items
@@ -213,7 +213,13 @@ def _base_name(base: ArtifactSet, base_path: Path) -> str:
     return base.manifest.scenario.base_set if base.manifest.scenario else base_path.name
 
 
-def _new_folder(base: ArtifactSet, base_path: Path, name: str) -> Path:
+def new_folder(base: ArtifactSet, base_path: Path, name: str) -> Path:
+    """Where a scenario of this name would be kept.
+
+    Raises
+    ------
+    ParameterError, ArtifactError : there is no room for one of this name, see `keep_scenario`.
+    """
     others = scenarios_of(base_path)
     if len(others) >= MOST_SCENARIOS:
         raise ParameterError(f"{base_path.name} has {len(others)} scenarios, the most there can be; delete one first")

@@ -95,26 +95,26 @@ def rank_moves(left: IntArray, right: IntArray) -> npt.NDArray[np.float64]:
     return np.where(there > 0, np.arange(1, left.shape[1] + 1) - there, np.nan)
 
 
-def rank_biased_overlap(
+def rank_biased_overlaps(
     left: IntArray,
     right: IntArray,
     p: float = RBO_PERSISTENCE,
     *,
     left_scores: FloatArray | None = None,
     right_scores: FloatArray | None = None,
-) -> float:
-    """Extrapolated rank-biased overlap of two ranked lists; they may differ in length and hold ties.
+) -> npt.NDArray[np.float64]:
+    """Extrapolated rank-biased overlap of each pair of rows; lists may differ in length and hold ties.
 
     Parameters
     ----------
-    left, right : item rows, best first, no repeats within a list; -1 where a list has ended. Lengths may differ.
+    left, right : (n_lists, any length).
     p : persistence, in (0, 1): how likely a reader goes on from one rank to the next.
     left_scores, right_scores : what the lists are ranked by, same shapes, descending. Items whose scores lie within
         TIED_WITHIN of their neighbours' are tied: all stand at the first rank of their group. None: no ties.
 
     Returns
     -------
-    In [0, 1]; 1 for equal lists, 0 for disjoint ones; NaN when either is empty.
+    float64 (n_lists,) in [0, 1]; 1 for equal lists, 0 for disjoint ones; NaN when either is empty.
 
     Raises
     ------
@@ -125,28 +125,13 @@ def rank_biased_overlap(
 
     Examples
     --------
-    >>> round(rank_biased_overlap(np.array([1, 2]), np.array([2, 1])), 3)
-    0.9
-    >>> tied = np.array([0.5, 0.5])
-    >>> round(rank_biased_overlap(np.array([1, 2]), np.array([2, 1]), left_scores=tied, right_scores=tied), 3)
-    1.0
+    >>> one, other = np.array([[1, 2]]), np.array([[2, 1]])
+    >>> rank_biased_overlaps(one, other).round(3).tolist()
+    [0.9]
+    >>> tied = np.array([[0.5, 0.5]])
+    >>> rank_biased_overlaps(one, other, left_scores=tied, right_scores=tied).round(3).tolist()
+    [1.0]
     """
-    scores = [None if each is None else np.atleast_2d(each) for each in (left_scores, right_scores)]
-    values = rank_biased_overlaps(
-        np.atleast_2d(left), np.atleast_2d(right), p, left_scores=scores[0], right_scores=scores[1]
-    )
-    return float(values[0])
-
-
-def rank_biased_overlaps(
-    left: IntArray,
-    right: IntArray,
-    p: float = RBO_PERSISTENCE,
-    *,
-    left_scores: FloatArray | None = None,
-    right_scores: FloatArray | None = None,
-) -> npt.NDArray[np.float64]:
-    """`rank_biased_overlap` of each pair of rows, float64 (n_lists,)."""
     if not 0 < p < 1:
         raise ParameterError(f"p is {p}; it must lie between 0 and 1")
     result = np.empty(len(left))

@@ -50,7 +50,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Lists:
+class TopLists:
     """What is recommended, a list a row.
 
     items : item rows (n_lists, n), best first, ties by row; -1 where there are fewer items left to recommend.
@@ -136,7 +136,7 @@ def by_factors(user_factors: npt.NDArray[np.float32], item_factors: npt.NDArray[
     return scores
 
 
-def top_lists(scores: Scores, known: sp.csr_matrix, n: int) -> Lists:
+def top_lists(scores: Scores, known: sp.csr_matrix, n: int) -> TopLists:
     """The `n` best scored items of each list; memory does not grow with the number of lists.
 
     Parameters
@@ -165,7 +165,7 @@ def top_lists(scores: Scores, known: sp.csr_matrix, n: int) -> Lists:
         items[rows, :found] = np.where(values[:, :found] > -np.inf, best[:, :found], -1)
         if n < n_items:
             tied[rows] = (values[:, n - 1] == values[:, n]) & (values[:, n] > -np.inf)
-    return Lists(items, tied)
+    return TopLists(items, tied)
 
 
 def accuracy(recommended: IntArray, held_out: sp.csr_matrix, n: int) -> Accuracy:

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from recsys.artifacts.store import ArtifactSet
 from recsys.errors import ParameterError
 from recsys.interactions.log import Queues
+from recsys.plural import counted
 
 Positions = npt.NDArray[np.intp]
 
@@ -100,13 +101,15 @@ class Evidence:
 def reasons(found: Evidence, name: str, *, ordered: bool) -> dict[str, str]:
     """By model what speaks for the pair, in words; `name` is the item asked about, `ordered` whether queues are."""
     listeners, queues = found.listeners, found.queues
-    who = f"{listeners.shared:,} listeners played both"
+    who = f"{counted(listeners.shared, 'listener')} played both"
     if listeners.shared:
         who += f": {listeners.share:.0%} of those of {name}, {listeners.lift:.1f} times what chance would give"
     if not ordered:
-        what = f"together in the sets of {queues.queues:,} listeners; in which order they were played is not known"
+        sets = counted(queues.queues, "listener")
+        what = f"together in the sets of {sets}; in which order they were played is not known"
     elif queues.times:
-        what = f"{queues.times:,} times within {queues.window} plays of each other, in {queues.queues:,} queues"
+        times, among = counted(queues.times, "time"), counted(queues.queues, "queue")
+        what = f"{times} within {queues.window} plays of each other, in {among}"
     else:
         what = f"never within {queues.window} plays of each other; the two have common neighbours instead"
     return {"als": who, "word2vec": what}

@@ -102,41 +102,47 @@ def density(layout: Layout, window: Window, side: int = 260) -> npt.NDArray[np.i
     return np.bincount(row * side + column, minlength=side * side).reshape(side, side)
 
 
-def labels_in(regions: pd.DataFrame, window: Window, whole: Window) -> pd.DataFrame:
+def named_item(layout: Layout, names: npt.NDArray[np.object_], window: Window, item_row: int) -> pd.DataFrame:
+    """Where the name of an item stands in a window, x, y and label: one row, or none."""
+    rows = np.flatnonzero(window.holds(layout[[item_row]])) + item_row
+    return pd.DataFrame({"x": layout[rows, 0], "y": layout[rows, 1], "label": names[rows].astype(str)})
+
+
+def labels_in(regions: pd.DataFrame, window: Window, whole: Window, beside: pd.DataFrame | None = None) -> pd.DataFrame:
     """Regions whose names fit into a window: of the level that suits its size, the largest first.
 
     regions : `analysis.regions.regions`. Returns rows of it.
+    beside : x, y, label: what is written there in any case.
     """
     level = int(np.clip(np.floor(np.log2(whole.side / window.side) + 0.5), 0, LEVELS - 1))
-    return fitting_labels(regions[regions["level"] == level], window, MOST_LABELS)
+    return fitting_labels(regions[regions["level"] == level], window, MOST_LABELS, beside)
 
 
 def names_in(
-    layout: Layout, names: npt.NDArray[np.object_], window: Window, item_row: int, regions: pd.DataFrame
+    layout: Layout, names: npt.NDArray[np.object_], window: Window, item_row: int, beside: pd.DataFrame
 ) -> pd.DataFrame:
-    """Names of single items, where a window holds few: the most popular first (rows go by popularity), beside that of
-    `item_row` and those of the regions that are shown, x, y and label.
+    """Names of single items but `item_row`, where a window holds few: the most popular first (rows go by popularity).
 
-    Returns x, y, label.
+    beside : x, y, label: what is written there in any case. Returns x, y, label.
     """
     rows = np.flatnonzero(window.holds(layout))
-    if len(rows) > FEW:
-        rows = rows[:0]
-    rows = np.concatenate([rows[rows == item_row], rows[rows != item_row]])
+    rows = rows[:0] if len(rows) > FEW else rows[rows != item_row]
     items = pd.DataFrame({"x": layout[rows, 0], "y": layout[rows, 1], "label": names[rows].astype(str)})
-    everything = pd.concat([regions, items], ignore_index=True)
-    fitting = fitting_labels(everything, window, len(regions) + MOST_NAMES).index
-    return everything.loc[fitting[fitting >= len(regions) + (item_row in rows)]]
+    return fitting_labels(items, window, MOST_NAMES, beside)
 
 
-def fitting_labels(labels: pd.DataFrame, window: Window, most: int) -> pd.DataFrame:
-    """The first of these that lie in the window, none over another, none twice."""
+def fitting_labels(labels: pd.DataFrame, window: Window, most: int, beside: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The first of these that lie in the window, none over another or over one of `beside`, none twice."""
     (left, right), (low, high) = window.x, window.y
-    taken: dict[str, tuple[float, float, float]] = {}
+
+    def taking(x: float, y: float, label: str) -> tuple[float, float, float]:
+        return (x - left) / (right - left), (y - low) / (high - low), LETTER * len(label) / 2
+
+    written = [] if beside is None else beside[["x", "y", "label"]].itertuples(index=False)
+    taken = {label: taking(x, y, label) for x, y, label in written}
     kept: list[Any] = []
     for index, x, y, label in labels[["x", "y", "label"]].itertuples():
-        half = LETTER * len(label) / 2
-        across, up = (x - left) / (right - left), (y - low) / (high - low)
+        across, up, half = taking(x, y, label)
         has_room = half <= across <= 1 - half and LINE <= up <= 1 - LINE
         if (
             has_room

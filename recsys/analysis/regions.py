@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.spatial import cKDTree
 
-from recsys.artifacts.store import REGION_COLUMNS
+from recsys.artifacts.names import REGION_COLUMNS
 
 Layout = npt.NDArray[np.float32]
 

@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 
-from recsys.artifacts.store import ArtifactSet, FileState, file_state
+from recsys.artifacts.files import FileState, file_state
+from recsys.artifacts.store import ArtifactSet
 from recsys.errors import DamagedArtifacts
 
 # After each block of a MiB: a check takes a tenth of a core and reads some 80 MiB a second, so others hardly feel it.

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from recsys.artifacts.manifest import Digest, Share, Strict
+from recsys.plural import counted
 
 Protocol = Literal["holdout", "leave-last-out", "next-event"]
-Share = Annotated[float | None, Field(ge=0, le=1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Figure(_Strict):
+class Figure(Strict):
     """A mean over lists with its 95% interval, bootstrapped over listeners; None where it is not known."""
 
     mean: float | None
@@ -22,7 +20,7 @@ class Figure(_Strict):
     high: float | None
 
 
-class Measured(_Strict):
+class Measured(Strict):
     """One model or baseline.
 
     params : as fitted. replicates : fits that the figures are means over; 1 for what has nothing random.
@@ -52,7 +50,7 @@ class Measured(_Strict):
     not_above: list[str]
 
 
-class Difference(_Strict):
+class Difference(Strict):
     """By how much `left` is ahead of `right` on the same listeners.
 
     by_seeds : standard error of the difference from one set of fits to the next; 0 where nothing is random, None where
@@ -67,7 +65,7 @@ class Difference(_Strict):
     told_apart: bool
 
 
-class Segment(_Strict):
+class Segment(Strict):
     """The same measure on a part of what was asked.
 
     by : "popularity", of the held-out items, in thirds of all pairs in training; or "activity", of the listeners, in
@@ -86,7 +84,7 @@ class Segment(_Strict):
     figures: dict[str, Figure]
 
 
-class Findings(_Strict):
+class Findings(Strict):
     """One protocol's results in numbers.
 
     n : length of the lists. held_out : share of each listener's items; None where one item is held out of each.
@@ -102,7 +100,7 @@ class Findings(_Strict):
     n: int = Field(ge=1)
     held_out: float | None
     seed: int = Field(ge=0)
-    split: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    split: Digest
     min_listeners: int = Field(ge=1)
     items: int = Field(ge=2)
     pairs: int = Field(ge=1)
@@ -117,6 +115,15 @@ class Findings(_Strict):
     differences: list[Difference]
     segments: list[Segment]
 
+    @property
+    def held_out_words(self) -> str:
+        """What the fits never saw, to go on with after "held out were"."""
+        return {
+            "holdout": f"of {counted(self.listeners, 'listener')} {self.held_out or 0:.0%} of the items",
+            "leave-last-out": f"of {counted(self.listeners, 'listener')} the item that they came to last",
+            "next-event": f"of {counted(self.lists, 'queue')} the last item, asked for from the one before it",
+        }[self.protocol]
+
 
 class Evaluated(Findings):
     """One protocol's results. verdict : in one sentence. distrust : what speaks against them, a sentence each."""
@@ -125,7 +132,7 @@ class Evaluated(Findings):
     distrust: list[str]
 
 
-class Evaluations(_Strict):
+class Evaluations(Strict):
     """evaluation.json: by protocol."""
 
     protocols: dict[Protocol, Evaluated]

@@ -18,13 +18,15 @@ MOST_MODELS = 6  # as many as there are colours that everybody can tell apart
 TIMES = ("created", "timings")
 MAP_COSTS = ("seconds", "peak_megabytes")
 
+LONGEST_PATH = 255  # what file systems take as one name
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*\Z")
 
 
 def _inside(path: str) -> str:
     parts = PurePosixPath(path).parts
-    if "\\" in path or str(PurePosixPath(*parts)) != path or not all(_PART.match(part) for part in parts):
-        raise ValueError(f"{path!r} is not a plain relative path")
+    plain = "\\" not in path and str(PurePosixPath(*parts)) == path and all(_PART.match(part) for part in parts)
+    if not plain or len(path) > LONGEST_PATH:
+        raise ValueError(f"{path[:LONGEST_PATH]!r} is not a plain relative path of at most {LONGEST_PATH} characters")
     return path
 
 
@@ -32,19 +34,22 @@ RelativePath = Annotated[str, AfterValidator(_inside)]
 # In headings, labels and charts: nothing that Markdown or HTML make something of.
 ModelTitle = Annotated[str, Field(pattern=r"^\w[\w ()+-]{0,63}$")]
 # Of a folder beside, whatever people call theirs.
-SetName = Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")]
+SetName = Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,254}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # Names of models become folder names, so they are kept as plain as those.
-ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
-MapName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}/(umap|tsne)$")]
+MODEL_NAME = "[a-z][a-z0-9_-]{0,31}"
+ModelName = Annotated[str, Field(pattern=f"^{MODEL_NAME}$")]
+MapName = Annotated[str, Field(pattern=f"^{MODEL_NAME}/(umap|tsne)$")]
 Share = Annotated[float | None, Field(ge=0, le=1)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What is kept as JSON: no fields that are not named here, no numbers that JSON cannot hold."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class FileEntry(_Strict):
+class FileEntry(Strict):
     """One file: its size in bytes and digest; for arrays also dtype and shape."""
 
     size: int = Field(ge=0)
@@ -53,7 +58,7 @@ class FileEntry(_Strict):
     shape: list[Annotated[int, Field(ge=0)]] | None = None
 
 
-class Source(_Strict):
+class Source(Strict):
     """Where the listening data came from."""
 
     reader: str
@@ -64,7 +69,7 @@ class Source(_Strict):
     report: dict[str, Any]
 
 
-class Counts(_Strict):
+class Counts(Strict):
     """Size of what was trained on, after filtering."""
 
     items: int = Field(ge=2)
@@ -75,7 +80,7 @@ class Counts(_Strict):
     queues_ordered: bool
 
 
-class Imported(_Strict):
+class Imported(Strict):
     """Where the vectors of a model come from that was trained elsewhere.
 
     files, sha256 : one a replicate. form : what kind of files. dimensions : of a replicate's vectors.
@@ -87,7 +92,7 @@ class Imported(_Strict):
     dimensions: int = Field(ge=1)
 
 
-class ModelEntry(_Strict):
+class ModelEntry(Strict):
     """One model: what it was trained with and how far it can be trusted.
 
     repeatable : whether the same seed gives the same bits; `repeatable_note` says what that rests on.
@@ -113,7 +118,7 @@ class ModelEntry(_Strict):
     imported: Imported | None = None
 
 
-class Evaluation(_Strict):
+class Evaluation(Strict):
     """How well a setting recommends items that its fits never saw, beside the setting it is compared with.
 
     n : of nDCG@n. held_out : share of each listener's items kept from training. listeners, replicates : that the means
@@ -131,7 +136,7 @@ class Evaluation(_Strict):
     difference_high: float
 
 
-class Scenario(_Strict):
+class Scenario(Strict):
     """Where a build came from that is another build with other BM25 parameters.
 
     name : for people. base_set, base_build : name and fingerprint of the set it was made from. evaluation : against
@@ -144,7 +149,7 @@ class Scenario(_Strict):
     evaluation: Evaluation | None = None
 
 
-class Trust(_Strict):
+class Trust(Strict):
     """How far the quick answers of the BM25 what-if reach, measured on a sample of items at one other K1 and B.
 
     k1, b : where it was measured. items : how many. n : of the overlaps.
@@ -164,7 +169,7 @@ class Trust(_Strict):
     noise_floor: Share
 
 
-class Tuning(_Strict):
+class Tuning(Strict):
     """How the grid in tuning.parquet was measured.
 
     n : of nDCG@n, Recall@n and all overlaps. held_out : share of each listener's items kept from training.
@@ -178,7 +183,7 @@ class Tuning(_Strict):
     seed: int = Field(ge=0)
 
 
-class Word2vecTuning(_Strict):
+class Word2vecTuning(Strict):
     """How the trials in word2vec_trials.parquet were measured.
 
     n : of nDCG@n and Recall@n. held_out : share of each listener's items kept from training. listeners : how many the
@@ -195,7 +200,7 @@ class Word2vecTuning(_Strict):
     optuna: str
 
 
-class MapQuality(_Strict):
+class MapQuality(Strict):
     """How true a map is; None where too few items are on it.
 
     faithfulness : mean share of an item's true top-n among its n nearest on the map, see `analysis.faithfulness`.
@@ -234,7 +239,7 @@ class MapEntry(MapQuality):
     peak_megabytes: float | None = Field(None, ge=0)
 
 
-class Manifest(_Strict):
+class Manifest(Strict):
     """Everything about one build."""
 
     schema_version: int

@@ -38,6 +38,7 @@ def packed(log: Interactions) -> Part:
 
 
 def unpacked(part: Part) -> Interactions:
+    """The log that `packed` made this part of."""
     arrays, numbers = part.arrays, part.numbers
     catalogue = pq.read_table(pa.BufferReader(arrays["catalogue"].tobytes())).to_pandas()
     played = None

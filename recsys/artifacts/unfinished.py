@@ -1,4 +1,4 @@
-"""Finished parts of a build on disk, so that a build that was interrupted goes on where it was."""
+"""Finished parts of long work on disk, so that what was interrupted goes on where it was."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsys.artifacts.store import STAGES, sha256_of, unfinished_work
+from recsys.artifacts.files import sha256_of
+from recsys.artifacts.lock import held
+from recsys.artifacts.names import STAGES
 from recsys.errors import writing
 
 Array = npt.NDArray[Any]
@@ -42,6 +44,9 @@ class Parts:
         return make()
 
 
+MAKES_ALL = Parts()
+
+
 class KeptParts(Parts):
     """Makes parts, keeps them in a folder, and makes none that is there, whole.
 
@@ -55,7 +60,7 @@ class KeptParts(Parts):
         self.taken_up = [str(found["words"]) for found in self._there.values()]
 
     def once(self, name: str, words: str, make: Callable[[], Part]) -> Part:
-        """As before, but what is read back either way: arrays are on the disk, and changes to them stay private."""
+        """As of `Parts`, but what is kept is read back either way: arrays stay on the disk, changes to them private."""
         before = self._there.get(name)
         start = time.perf_counter()
         found = before
@@ -87,6 +92,23 @@ class KeptParts(Parts):
 
     def _path(self, name: str, array: str) -> Path:
         return self.folder / f"{name}.{array}.npy"
+
+
+@contextmanager
+def unfinished_work(path: Path, name: str, doing: str) -> Iterator[Path]:
+    """The folder `name` in the set at `path` where finished parts of long work wait, for one process at a time.
+
+    doing : what another process would be doing to the set, in words: "tuned", "mapped".
+
+    Raises
+    ------
+    ArtifactError : it cannot be written to, or another process holds it.
+    """
+    folder = path / name
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
+    with held(folder, f"{path} is being {doing} with the same settings already; wait for it"):
+        yield folder
 
 
 @contextmanager

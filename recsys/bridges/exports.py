@@ -50,15 +50,13 @@ def export_vectors(
     ParameterError : there is no such model, format or replicate, or the format cannot hold these ids.
     ArtifactError : a file is there already, or cannot be written.
     """
-    entry = artifacts.manifest.models.get(model)
-    if entry is None:
-        raise ParameterError(f"there is no model {model!r}; there are {', '.join(artifacts.model_names)}")
+    _check_model(artifacts, model)
     if form not in FORMATS:
         raise ParameterError(f"there is no format {form!r}; choose {', '.join(FORMATS)}")
-    if replicate is not None and not 0 <= replicate < entry.n_replicates:
-        last = entry.n_replicates - 1
-        raise ParameterError(f"there is no replicate {replicate}; those of {model} go from 0 to {last}")
-    consensus = ItemVectors(np.asarray(artifacts.array(f"{model}/vectors")), entry.n_replicates)
+    count = artifacts.manifest.models[model].n_replicates
+    if replicate is not None and not 0 <= replicate < count:
+        raise ParameterError(f"there is no replicate {replicate}; those of {model} go from 0 to {count - 1}")
+    consensus = artifacts.vectors(model)
     every = artifacts.catalogue["item_id"].astype(str).tolist()
     if form == "implicit":
         arrays = _implicit(artifacts, model, consensus, replicate or 0)
@@ -92,8 +90,7 @@ def neighbour_table(artifacts: ArtifactSet, model: str, n: int) -> pd.DataFrame:
     ------
     ParameterError : there is no such model, or n is outside 1 … the depth of the stored lists.
     """
-    if model not in artifacts.model_names:
-        raise ParameterError(f"there is no model {model!r}; there are {', '.join(artifacts.model_names)}")
+    _check_model(artifacts, model)
     if not 1 <= n <= artifacts.manifest.depth:
         raise ParameterError(f"n is {n}; this artifact set holds lists of 1 to {artifacts.manifest.depth}")
     near = np.asarray(artifacts.neighbours(model)[:, :n])
@@ -127,6 +124,11 @@ def export_neighbours(artifacts: ArtifactSet, model: str, n: int, out: Path) -> 
     if out.suffix == ".parquet":
         return _written(out, partial(table.to_parquet, index=False))
     raise ParameterError(f"{out} ends neither in .csv nor in .parquet; choose another --out")
+
+
+def _check_model(artifacts: ArtifactSet, model: str) -> None:
+    if model not in artifacts.model_names:
+        raise ParameterError(f"there is no model {model!r}; there are {', '.join(artifacts.model_names)}")
 
 
 def _implicit(artifacts: ArtifactSet, model: str, consensus: ItemVectors, replicate: int) -> dict[str, Any]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from recsys.artifacts.evaluations import Evaluated, Evaluations
-from recsys.artifacts.manifest import MOST_MODELS, Imported, ModelEntry
-from recsys.artifacts.store import EVALUATION, MANIFEST, ArtifactSet, ArtifactWriter, evaluated_lists, sha256_of
+from recsys.artifacts.files import sha256_of
+from recsys.artifacts.manifest import MODEL_NAME, MOST_MODELS, Imported
+from recsys.artifacts.names import EVALUATION, evaluated_lists
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.bridges.foreign import Foreign
 from recsys.bridges.match import Found, match_labels
 from recsys.bridges.readers import read_vectors
@@ -20,12 +23,12 @@ from recsys.config import BuildConfig
 from recsys.errors import ArtifactError, InputError, ParameterError
 from recsys.evaluation.words import distrust
 from recsys.listener.matching import Matcher
-from recsys.maps import without_maps
+from recsys.maps.kept import without_maps
 from recsys.models.vectors import ItemVectors
-from recsys.steps import Progress, Silence, Stages, check, keep_model
+from recsys.steps.kept import check, keep_model
+from recsys.steps.progress import Progress, Silence, Stages
 
 MOST_REPLICATES = 64
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 # Names of other files of a set, of what is compared besides models, and of fields beside which a model's name stands.
 RESERVED = {
     "als", "word2vec", "bm25", "popularity", "random", "co_occurrence", "baseline", "whatif", "both", "all", "none",
@@ -65,38 +68,21 @@ def import_vectors(
     """
     stages = Stages(progress or Silence())
     _check_name(name)
-    base = _opened(path)
+    base = ArtifactSet.open_to_change(path, "name")
     _refuse_taken(base, name)
     if not 1 <= len(files) <= MOST_REPLICATES:
         raise ParameterError(f"{len(files)} files of vectors were given; give 1 to {MOST_REPLICATES}, each a replicate")
-    matcher = Matcher.of(base)
-    replicates: list[npt.NDArray[np.float32]] = []
-    said: dict[str, list[str]] = {}
-    forms, digests = [], []
-    for file in files:
-        with stages(f"read_{name}", f"reading {file.name}", None):
-            foreign = read_vectors(file, ids, id_column)
-            found = match_labels(foreign.labels, matcher)
-            _refuse_strangers(found, foreign, base, file)
-            replicates.append(_in_order(found, foreign))
-            forms.append(foreign.form)
-            digests.append(sha256_of(file))
-            zeros = int((found.row_of >= 0).sum() - np.any(replicates[-1], axis=1).sum())
-            for words in (*found.words(), *([f"{zeros:,} of them are zeros, which is no vector"] if zeros else [])):
-                said.setdefault(words, []).append(file.name)
-    vectors, more = _consensus(replicates, files)
-    notes = [
-        f"{'each file' if len(names) == len(files) > 1 else ', '.join(names)}: {words}" for words, names in said.items()
-    ]
+    given = _given(files, ids, id_column, base, name, stages)
+    vectors, more = _consensus(given.replicates, files)
     with ArtifactWriter(path) as writer:
         # Under the writer's lock: from here on nobody else replaces the build in use.
         now = ArtifactSet.open(path)
         _refuse_taken(now, name)
-        if now.manifest.files["items.parquet"].sha256 != base.manifest.files["items.parquet"].sha256:
+        if not now.has_items_of(base):
             raise ArtifactError(f"{path} was built anew meanwhile, with another catalogue; import the files again")
         writer.adopt(now)
         config = BuildConfig.model_validate(now.manifest.config)
-        dimensions = replicates[0].shape[1]
+        dimensions = given.replicates[0].shape[1]
         kept = keep_model(name, vectors, {"dimensions": dimensions}, now.catalogue, config, writer, stages)
         counts = now.manifest.counts
         check((counts.listeners, counts.items), [], {name: vectors}, {name: kept})
@@ -104,16 +90,16 @@ def import_vectors(
             update={
                 "repeatable": True,
                 "repeatable_note": "read from files, not trained: the same files give the same lists",
-                "notes": [*notes, *more],
+                "notes": [*given.notes, *more],
                 "imported": Imported(
                     files=[file.name for file in files],
-                    sha256=digests,
-                    form=", ".join(dict.fromkeys(forms)),
+                    sha256=given.digests,
+                    form=", ".join(dict.fromkeys(given.forms)),
                     dimensions=dimensions,
                 ),
             }
         )
-        build_id = _publish(writer, now, {**now.manifest.models, name: entry}, stages.seconds)
+        build_id = writer.publish_changed(now, stages.seconds, models={**now.manifest.models, name: entry})
     return ArtifactSet.open(path / build_id)
 
 
@@ -125,7 +111,7 @@ def remove_model(path: Path, name: str) -> ArtifactSet:
     ParameterError : the set has no such model, or its build has trained it.
     ArtifactError : there is no set, it is a single build, or another build writes to it.
     """
-    _refuse_own(_opened(path), name)
+    _refuse_own(ArtifactSet.open_to_change(path, "name"), name)
     with ArtifactWriter(path) as writer:
         now = ArtifactSet.open(path)
         _refuse_own(now, name)
@@ -142,23 +128,19 @@ def remove_model(path: Path, name: str) -> ArtifactSet:
                 lists = now.evaluation_lists(protocol)
                 writer.table(evaluated_lists(protocol), lists[lists["model"] != name].reset_index(drop=True))
         models = {model: entry for model, entry in now.manifest.models.items() if model != name}
-        build_id = _publish(writer, now, models, {}, {} if now.manifest.maps is None else {"maps": maps})
+        build_id = writer.publish_changed(
+            now, {}, models=models, **({} if now.manifest.maps is None else {"maps": maps})
+        )
     return ArtifactSet.open(path / build_id)
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.match(name):
+    if not re.fullmatch(MODEL_NAME, name):
         raise ParameterError(
             f"--model-name is {name!r}; give at most 32 small letters, digits, _ or -, beginning with a letter"
         )
     if name in RESERVED or name.startswith(_RESERVED_STARTS):
         raise ParameterError(f"--model-name is {name!r}, which means something else already; choose another")
-
-
-def _opened(path: Path) -> ArtifactSet:
-    if (path / MANIFEST).is_file():
-        raise ArtifactError(f"{path} is a single build, which is never written to; name its set: {path.parent}")
-    return ArtifactSet.open(path)
 
 
 def _refuse_taken(artifacts: ArtifactSet, name: str) -> None:
@@ -181,6 +163,43 @@ def _refuse_own(artifacts: ArtifactSet, name: str) -> None:
         there = [each for each, own in artifacts.manifest.models.items() if own.imported is not None]
         what = "was trained by its build and stays" if entry else "is not there"
         raise ParameterError(f"the model {name!r} {what}; imported are {', '.join(there) or 'none'}")
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What the files hold, a replicate each.
+
+    replicates : float32 (n_items, d), zeros where there is none. notes : how rows were matched, a sentence each.
+    """
+
+    replicates: list[npt.NDArray[np.float32]]
+    forms: list[str]
+    digests: list[str]
+    notes: list[str]
+
+
+def _given(
+    files: Sequence[Path], ids: Path | None, id_column: str | None, base: ArtifactSet, name: str, stages: Stages
+) -> _Given:
+    matcher = Matcher.of(base)
+    replicates: list[npt.NDArray[np.float32]] = []
+    said: dict[str, list[str]] = {}
+    forms, digests = [], []
+    for file in files:
+        with stages(f"read_{name}", f"reading {file.name}", None):
+            foreign = read_vectors(file, ids, id_column)
+            found = match_labels(foreign.labels, matcher)
+            _refuse_strangers(found, foreign, base, file)
+            replicates.append(_in_order(found, foreign))
+            forms.append(foreign.form)
+            digests.append(sha256_of(file))
+            zeros = int((found.row_of >= 0).sum() - np.any(replicates[-1], axis=1).sum())
+            for words in (*found.words(), *([f"{zeros:,} of them are zeros, which is no vector"] if zeros else [])):
+                said.setdefault(words, []).append(file.name)
+    notes = [
+        f"{'each file' if len(names) == len(files) > 1 else ', '.join(names)}: {words}" for words, names in said.items()
+    ]
+    return _Given(replicates, forms, digests, notes)
 
 
 def _refuse_strangers(found: Found, foreign: Foreign, base: ArtifactSet, file: Path) -> None:
@@ -243,24 +262,3 @@ def _evaluated_without(found: Evaluated, name: str) -> Evaluated:
         }
     )
     return left.model_copy(update={"distrust": distrust(left)})
-
-
-def _publish(
-    writer: ArtifactWriter,
-    now: ArtifactSet,
-    models: dict[str, ModelEntry],
-    seconds: dict[str, float],
-    more: dict[str, object] | None = None,
-) -> str:
-    """A new build that is the one in use with these models; returns its id."""
-    manifest = now.manifest.model_copy(
-        update={
-            "models": models,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            # Where times stand that are no part of a build's identity.
-            "timings": {**now.manifest.timings, **seconds},
-            "files": writer.files,
-            **(more or {}),
-        }
-    )
-    return writer.publish(manifest)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -98,6 +99,16 @@ def print_facts(facts: dict[str, str]) -> None:
     for name, value in facts.items():
         grid.add_row(name, escape(value))
     out.print(grid)
+
+
+def narrow_table() -> Table:
+    """A table without lines between columns, so that it fits a terminal of 80."""
+    return Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that somebody gave, so that others keep their defaults."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def share_words(value: float | None) -> str:

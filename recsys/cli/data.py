@@ -15,6 +15,8 @@ from recsys.cli.sets import passport_json, print_passport
 from recsys.config import load_config
 from recsys.errors import ParameterError
 from recsys.interactions.profile import Profile
+from recsys.interactions.sources import SOURCES
+from recsys.plural import counted
 
 READERS_HELP = (
     "events, queues, playlists, lastfm-360k, lastfm-1k, lastfm-2k, listenbrainz, spotify-history or spotify-mpd"
@@ -128,21 +130,21 @@ def fetch(
     as_json: Json = False,
 ) -> None:
     """Bring a public data set to the cache folder (RECSYS_CACHE), checked; goes on where it was stopped."""
-    from recsys.interactions import sources
+    from recsys.interactions import fetching
 
-    if source not in sources.SOURCES:
-        raise ParameterError(f"there is no source {source!r}; choose one of {', '.join(sources.SOURCES)}")
-    wanted = sources.SOURCES[source]
-    if wanted.address and not sources.accepted(wanted):
+    if source not in SOURCES:
+        raise ParameterError(f"there is no source {source!r}; choose one of {', '.join(SOURCES)}")
+    wanted = SOURCES[source]
+    if wanted.address and not fetching.accepted(wanted):
         err.print(f"{escape(wanted.title)} · {wanted.page}\n{escape(wanted.licence)}", soft_wrap=True)
         if not yes and not sys.stdin.isatty():
             raise ParameterError("the licence has not been accepted yet; read it above and pass --yes")
         if not yes and not typer.confirm("Do you accept that?", err=True):
             raise typer.Exit(1)
-        sources.accept(wanted)
+        fetching.accept(wanted)
     with progress_bars(quiet=as_json) as progress:
         progress.stage(f"fetching {source}", wanted.n_bytes)
-        path = sources.fetch(wanted, on_bytes=progress.advance, on_total=progress.expect)
+        path = fetching.fetch(wanted, on_bytes=progress.advance, on_total=progress.expect)
     if as_json:
         print_json({"source": source, "path": str(path), "reader": wanted.reader, "licence": wanted.licence})
     else:
@@ -206,7 +208,7 @@ def simulate(
         print_json({"rows": rows, "listeners": listeners, "path": str(out_), "format": format_})
     else:
         out.print(
-            f"{rows:,} rows of {listeners:,} invented listeners in {escape(str(out_))}. Next: "
+            f"{counted(rows, 'row')} of {counted(listeners, 'invented listener')} in {escape(str(out_))}. Next: "
             f"python -m recsys build {format_} --input {escape(str(out_))} --out artifacts/NAME",
             soft_wrap=True,
         )
@@ -214,7 +216,7 @@ def simulate(
 
 def _fetched(reader: str) -> Path:
     """The public data set of a reader, if it was fetched."""
-    from recsys.interactions.sources import SOURCES, fetched
+    from recsys.interactions.fetching import fetched
 
     path = fetched(reader)
     if path is None:
@@ -230,14 +232,15 @@ def _print_profile(found: Profile, path: Path, reader: str) -> None:
         "rows": f"{found.rows:,} read, {found.rows - found.rows_used:,} cannot be used",
         "listeners": f"{found.listeners:,}",
         "items": f"{found.items:,}",
-        "plays": f"{found.plays:,.0f} in {found.pairs:,} pairs of listener and item",
+        "plays": f"{found.plays:,.0f} in {counted(found.pairs, 'pair')} of listener and item",
         "time": f"{found.first} to {found.last}" if found.first else "no times",
         "density": f"{found.density:.4%} of all pairs",
         "items a listener": each.format(found.items_a_listener),
         "listeners an item": each.format(found.listeners_an_item),
         "long tail": f"{found.single_listener_items:.0%} of the items have one listener; the most played 1% have "
         f"{found.head_plays:.0%} of the plays",
-        f"with {found.min_listeners} listeners": f"{found.kept_items:,} items, {found.kept_plays:.0%} of the plays",
+        f"with {counted(found.min_listeners, 'listener')}": f"{counted(found.kept_items, 'item')}, "
+        f"{found.kept_plays:.0%} of the plays",
         "queues": f"{found.queues:,}, {order}",
         "queue length": f"{each.format(found.queue_length)}; {found.single_play_queues:.0%} have one",
         "feeds ALS": f"{found.als.verdict}: {found.als.why}",

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
 from recsys.artifacts.evaluations import Evaluated, Figure
-from recsys.cli.console import Json, app, out, print_json, progress_bars, share_words
+from recsys.cli.console import Json, app, given, narrow_table, out, print_json, progress_bars, share_words
 from recsys.cli.data import READERS_HELP, Delimiter, Level, MaxBadShare, Merge, SessionGap
 from recsys.config import load_config, validated
 from recsys.errors import ParameterError
+from recsys.plural import counted
 
 # What a column is called, and what it leaves out.
 ACCURACY = {
@@ -110,14 +110,12 @@ def evaluate(
             },
         },
     )  # fmt: skip
-    given = {
-        "protocol": protocol, "n": n, "held_out": held_out, "listeners": listeners, "replicates": build.replicates,
-        "seed": build.seed, "beside": None if beside is None else [_point(each) for each in beside],
-        "min_listeners": build.min_listeners if "min_listeners" in build.model_fields_set else None,
-    }  # fmt: skip
-    settings = validated(
-        EvaluationSettings, {name: value for name, value in given.items() if value is not None}, "command line"
-    )
+    stated = given(
+        protocol=protocol, n=n, held_out=held_out, listeners=listeners, replicates=build.replicates, seed=build.seed,
+        beside=None if beside is None else [_point(each) for each in beside],
+        min_listeners=build.min_listeners if "min_listeners" in build.model_fields_set else None,
+    )  # fmt: skip
+    settings = validated(EvaluationSettings, stated, "command line")
     with progress_bars(quiet=as_json or quiet) as progress:
         if artifacts is not None:
             kept = evaluate_set(artifacts, settings, {"als": build.als, "word2vec": build.word2vec}, progress)
@@ -180,8 +178,7 @@ def _print_evaluation(found: Evaluated) -> None:
 
 
 def _table(columns: Iterable[str]) -> Table:
-    # Without lines between columns, so that it fits a terminal of 80.
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = narrow_table()
     table.add_column("", no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
@@ -199,19 +196,16 @@ def _words(figure: Figure | None, digits: int, *, interval: bool = False) -> str
 
 def _facts(found: Evaluated) -> Iterator[str]:
     """How it was done, a sentence each."""
-    held_out = {
-        "holdout": f"of {found.listeners:,} listeners {found.held_out or 0:.0%} of the items",
-        "leave-last-out": f"of {found.listeners:,} listeners the item that they came to last",
-        "next-event": f"of {found.lists:,} queues the last item, asked for from the one before it",
-    }[found.protocol]
     yield (
-        f"{found.protocol}: held out were {held_out}; learnt from {found.pairs:,} pairs over {found.items:,} items, "
-        f"those with {found.min_listeners} listeners or more in training. Split {found.split[:12]}, seed {found.seed}"
+        f"{found.protocol}: held out were {found.held_out_words}; learnt from {counted(found.pairs, 'pair')} over "
+        f"{counted(found.items, 'item')}, those with {counted(found.min_listeners, 'listener')} or more in training. "
+        f"Split {found.split[:12]}, seed {found.seed}"
     )
     if found.protocol == "next-event":
         yield (
-            f"{found.repeats:,} queues end with the item before it once more: counted as right, as in the paper, and "
-            f"left out in the columns called new; {found.returns:,} more end with an item from earlier in the queue"
+            f"the last item is the one before it once more in {counted(found.repeats, 'queue')}: counted as right, as "
+            f"in the paper, and left out in the columns called new; it is one from earlier in the queue in "
+            f"{found.returns:,} more"
         )
     yield "± is half a 95% interval over listeners; differences of two models, with theirs, are in --json"
     yield "the segments: recall by listeners of the held-out item, nDCG by items of the listener, both in training"
@@ -221,4 +215,4 @@ def _facts(found: Evaluated) -> Iterator[str]:
                 f"{name} {value}" if isinstance(value, str) else f"{name} {value:g}"
                 for name, value in model.params.items()
             )
-            yield f"{model.title}: {params}" + ("" if model.baseline else f"; {model.replicates} fits")
+            yield f"{model.title}: {params}" + ("" if model.baseline else f"; {counted(model.replicates, 'fit')}")

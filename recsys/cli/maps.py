@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import Annotated, Any, get_args
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Table
 
 from recsys.analysis.projection import METHOD_TITLES, METHODS, PARAMS, Method
 from recsys.artifacts.manifest import MapEntry, MapQuality
 from recsys.artifacts.store import ArtifactSet
-from recsys.cli.console import Artifacts, Json, app, out, print_json, progress_bars, share_words
+from recsys.cli.console import (
+    Artifacts,
+    Json,
+    app,
+    given,
+    narrow_table,
+    out,
+    print_json,
+    progress_bars,
+    share_words,
+)
 from recsys.config import validated
 from recsys.errors import ParameterError
 
@@ -32,16 +40,15 @@ def map_models(
     quiet: Annotated[bool, typer.Option("--quiet", help="show no progress")] = False,
 ) -> None:
     """Map the models in two dimensions, from the stored neighbours, and keep the maps; goes on where it was stopped."""
-    from recsys.maps import add_maps
+    from recsys.maps.kept import add_maps
 
     known = next((each for each in get_args(Method) if each == method), None)
     if known is None:
         raise ParameterError(f"there is no method {method!r}; choose {' or '.join(METHODS)}")
-    options = {"n_neighbors": n_neighbors, "min_dist": min_dist, "perplexity": perplexity}
-    given = {name: value for name, value in options.items() if value is not None}
-    if foreign := [name for name in given if name not in PARAMS[known].model_fields]:
+    stated = given(n_neighbors=n_neighbors, min_dist=min_dist, perplexity=perplexity)
+    if foreign := [name for name in stated if name not in PARAMS[known].model_fields]:
         raise ParameterError(f"--{foreign[0].replace('_', '-')} is not for {METHOD_TITLES[known]}; leave it out")
-    params = validated(PARAMS[known], given, "command line")
+    params = validated(PARAMS[known], stated, "command line")
     with progress_bars(quiet=as_json or quiet) as progress:
         mapped = add_maps(artifacts, known, None if model == BOTH else [model], params, seed, progress)
     if as_json:
@@ -62,7 +69,7 @@ def _maps_json(mapped: ArtifactSet) -> dict[str, Any]:
 
 def _print_maps(mapped: ArtifactSet, method: Method) -> None:
     entries = [(mapped.manifest.maps or {})[name] for name in mapped.maps if name.endswith(f"/{method}")]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = narrow_table()
     table.add_column("")
     for column in ("faithfulness", "trustworthiness", "continuity", "median shift"):
         table.add_column(column, justify="right", no_wrap=True)

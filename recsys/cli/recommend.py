@@ -19,14 +19,13 @@ from recsys.listener.history import History
 from recsys.listener.matching import Match, Matcher, has_tracks, matches_json, wanted_item, weights_of
 from recsys.listener.profile import Profile
 from recsys.listener.recommend import (
-    FOLD_IN,
     Recommended,
     Recommender,
     Way,
     compare,
-    mean_of,
     model_of,
     strongest,
+    usual_way,
     ways,
 )
 from recsys.listener.rerank import Wish
@@ -94,7 +93,7 @@ def _asked(opened: ArtifactSet, model: str) -> list[Way]:
     """What is asked, side by side. ALS alone shows both ways to ask it, because they differ."""
     names = opened.pair if model == BOTH else model.split(",")
     if len(names) == 2:
-        return [FOLD_IN if name == model_of(FOLD_IN) else mean_of(name) for name in opened.pair_of(names)]
+        return [usual_way(name) for name in opened.pair_of(names)]
     if model not in opened.model_names:
         there = ", ".join([BOTH, *opened.model_names])
         raise ParameterError(f"there is no model {model!r} to ask; choose one of {there}, or two with a comma between")

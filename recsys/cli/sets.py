@@ -18,6 +18,7 @@ from recsys.artifacts.manifest import Manifest
 from recsys.artifacts.store import ArtifactSet
 from recsys.artifacts.store import verify as verify_artifacts
 from recsys.cli.console import Artifacts, Json, app, err, out, print_facts, print_json, progress_bars, share_words
+from recsys.plural import counted
 
 
 @app.command()
@@ -84,12 +85,13 @@ def passport_json(artifacts: ArtifactSet) -> dict[str, Any]:
 def print_passport(manifest: Manifest, path: Path) -> None:
     """The manifest for people."""
     counts, source = manifest.counts, manifest.source
-    kind = "queues in order" if counts.queues_ordered else "sets without order"
+    kind = ("queue", "in order") if counts.queues_ordered else ("set", "without order")
     facts = {
         "artifact set": f"{path} · {manifest.fingerprint[:12]} · built {manifest.created}",
         "source": f"{source.title} (reader {source.reader})" + (" · SIMULATED" if source.simulated else ""),
-        "trained on": f"{counts.listeners:,} listeners, {counts.items:,} items, {counts.interactions:,} pairs, "
-        f"{counts.plays:,.0f} plays, {counts.queues:,} {kind}",
+        "trained on": f"{counted(counts.listeners, 'listener')}, {counted(counts.items, 'item')}, "
+        f"{counted(counts.interactions, 'pair')}, {counted(counts.plays, 'play')}, "
+        f"{counted(counts.queues, kind[0])} {kind[1]}",
         "left out": ", ".join(f"{count:,} {what}" for what, count in manifest.dropped.items() if count) or "nothing",
         "rows": f"{source.report['rows']:,} read, {source.report['rows'] - source.report['rows_used']:,} skipped",
         "agreement": f"{share_words(manifest.agreement)} mean overlap@{manifest.agreement_n} of "

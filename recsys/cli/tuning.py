@@ -8,13 +8,21 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Table
 
 from recsys.artifacts.manifest import Word2vecTuning
 from recsys.artifacts.store import ArtifactSet
-from recsys.cli.console import Artifacts, Json, app, out, print_json, progress_bars, share_words
+from recsys.cli.console import (
+    Artifacts,
+    Json,
+    app,
+    given,
+    narrow_table,
+    out,
+    print_json,
+    progress_bars,
+    share_words,
+)
 from recsys.config import validated
 from recsys.errors import ParameterError
 from recsys.tuning.word2vec_words import best_words, build_command, on_everything, region_words
@@ -43,9 +51,9 @@ def tune(
 
     Goes on where it was stopped. The search for Word2vec goes on where its budget ended when it is asked for again.
     """
-    both = _given(n=n, held_out=held_out, listeners=listeners, replicates=replicates, seed=seed)
-    of_als = _given(k1=k1, b=b, jobs=jobs)
-    of_word2vec = _given(minutes=minutes, trials=trials, finalists=finalists, sample_share=sample_share)
+    both = given(n=n, held_out=held_out, listeners=listeners, replicates=replicates, seed=seed)
+    of_als = given(k1=k1, b=b, jobs=jobs)
+    of_word2vec = given(minutes=minutes, trials=trials, finalists=finalists, sample_share=sample_share)
     if model not in ("als", "word2vec"):
         raise ParameterError(f"--model is {model!r}; give als or word2vec")
     for name in of_als if model == "word2vec" else of_word2vec:
@@ -58,7 +66,7 @@ def tune(
     from recsys.tuning.grid import tune as run_tuning
     from recsys.tuning.measure import TuningSettings
 
-    settings = validated(TuningSettings, both | _given(jobs=jobs), "command line")
+    settings = validated(TuningSettings, both | given(jobs=jobs), "command line")
     grid = full_grid(_numbers(k1, "--k1", K1_VALUES), _numbers(b, "--b", B_VALUES))
     with progress_bars(quiet=as_json or quiet) as progress:
         tuned = run_tuning(artifacts, grid, settings, progress)
@@ -68,10 +76,10 @@ def tune(
         _print_tuning(tuned)
 
 
-def _search(artifacts: Path, given: dict[str, Any], as_json: bool, quiet: bool) -> None:
+def _search(artifacts: Path, stated: dict[str, Any], as_json: bool, quiet: bool) -> None:
     from recsys.tuning.word2vec_search import SearchSettings, search_word2vec
 
-    settings = validated(SearchSettings, given, "command line")
+    settings = validated(SearchSettings, stated, "command line")
     with progress_bars(quiet=as_json or quiet) as progress:
         searched = search_word2vec(artifacts, settings, progress)
     how, trials = searched.manifest.word2vec_tuning, searched.word2vec_trials
@@ -82,10 +90,6 @@ def _search(artifacts: Path, given: dict[str, Any], as_json: bool, quiet: bool) 
         print_json({"fingerprint": searched.fingerprint, "settings": how.model_dump(), "trials": rows})
     else:
         _print_search(how, trials)
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _numbers(text: str | None, option: str, otherwise: tuple[float, ...]) -> tuple[float, ...]:
@@ -125,8 +129,7 @@ def _print_tuning(tuned: ArtifactSet) -> None:
     used = tuned.manifest.models["als"].params
     own = (used.get("k1"), used.get("b"))
     best = max((point for point in points if point["ndcg"] is not None), key=lambda point: point["ndcg"])
-    # Without lines between columns, so that it fits a terminal of 80.
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = narrow_table()
     for column in ("K1", "B", f"nDCG@{how.n}", "noise\nfloor", "coverage", "popularity", "tag\nshare"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("")
@@ -166,8 +169,7 @@ def _ndcg_words(point: dict[str, Any]) -> str:
 
 
 def _print_search(how: Word2vecTuning, trials: pd.DataFrame) -> None:
-    # Without lines between columns, so that it fits a terminal of 80.
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = narrow_table()
     columns = ("win-\ndow", "epochs", "sample", "ns\nexp", "neg", "size", f"nDCG@{how.n}", "behind\nthe best")
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)

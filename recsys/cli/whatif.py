@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +15,8 @@ from recsys.analysis.search import NameIndex
 from recsys.artifacts.store import ArtifactSet
 from recsys.cli.console import Artifacts, Json, app, out, print_json, progress_bars
 from recsys.errors import ParameterError
-from recsys.whatif.engine import REFINE_ITERATIONS, WhatIf, WhatIfEngine, headline
+from recsys.whatif.engine import REFINE_ITERATIONS, WhatIfEngine
+from recsys.whatif.result import WhatIf, headline
 
 
 @app.command()
@@ -37,7 +40,7 @@ def whatif(
     row = NameIndex(opened.catalogue["item_id"].tolist(), opened.catalogue["name"].tolist()).find(item)
     length = min(10, opened.manifest.replicate_depth) if n is None else n
     asked: dict[str, Any] = {"k1": k1, "b": b, "n": length}
-    engine = WhatIfEngine(opened)
+    engine, start = WhatIfEngine(opened), time.perf_counter()
     with progress_bars(quiet=as_json) as progress:
         fits = opened.manifest.models["als"].n_replicates
         if mode == "preview":
@@ -49,11 +52,11 @@ def whatif(
             )
         elif keep is None:
             progress.stage("fitting from random factors", fits * engine.params.iterations)
-            found, _ = engine.full(row, **asked, on_iteration=lambda done, total: progress.advance(1))
+            found = engine.full(row, **asked, on_iteration=lambda done, total: progress.advance(1))
         else:
             folder = _kept(engine, artifacts, keep, k1, b, progress)
             scenario = ArtifactSet.open(folder)
-            found = engine.as_kept(scenario, row, length)
+            found = replace(engine.as_kept(scenario, row, length), seconds=time.perf_counter() - start)
     kept: dict[str, Any] = {}
     if keep is not None and scenario.manifest.scenario:
         kept = {"path": str(folder), **scenario.manifest.scenario.model_dump()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.artifacts.evaluations import Evaluations
-from recsys.artifacts.store import EVALUATION, MANIFEST, ArtifactSet, ArtifactWriter, evaluated_lists
+from recsys.artifacts.names import EVALUATION, evaluated_lists
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.errors import ArtifactError
-from recsys.evaluation.run import Imported, Outcome, evaluate
+from recsys.evaluation.candidates import Imported
+from recsys.evaluation.run import Outcome, evaluate
 from recsys.evaluation.settings import EvaluationSettings, als_params, word2vec_params
 from recsys.interactions.log import Interactions
 from recsys.interactions.report import ReadReport
-from recsys.models.vectors import ItemVectors
-from recsys.steps import Progress
+from recsys.steps.progress import Progress
 
 
 def evaluate_set(
@@ -42,9 +43,7 @@ def evaluate_set(
     InputError : nothing can be held out, see `evaluation.split`.
     ArtifactError : there is no set, or it was rebuilt meanwhile.
     """
-    if (path / MANIFEST).is_file():
-        raise ArtifactError(f"{path} is a single build, which is never written to; evaluate its set: {path.parent}")
-    base = ArtifactSet.open(path)
+    base = ArtifactSet.open_to_change(path, "evaluate")
     log = log_of(base)
     if settings.min_listeners is None:
         settings = settings.model_copy(update={"min_listeners": base.manifest.config.get("min_listeners")})
@@ -66,9 +65,8 @@ def evaluate_set(
 
 def _replicates(base: ArtifactSet, model: str) -> list[npt.NDArray[np.float32]]:
     """Each replicate's own vectors, in catalogue order."""
-    count = base.manifest.models[model].n_replicates
-    vectors = ItemVectors(np.asarray(base.array(f"{model}/vectors")), count)
-    return [vectors.only([replicate]).vectors for replicate in range(count)]
+    vectors = base.vectors(model)
+    return [vectors.only([replicate]).vectors for replicate in range(vectors.n_replicates)]
 
 
 def log_of(base: ArtifactSet) -> Interactions:
@@ -96,23 +94,11 @@ def _publish(path: Path, base: ArtifactSet, outcome: Outcome) -> Path:
         found = Evaluations(protocols={**now.evaluation, protocol: outcome.evaluated})
         writer.document(EVALUATION, found.model_dump(mode="json"))
         writer.table(table, outcome.by_list)
-        manifest = now.manifest.model_copy(
-            update={
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                # Where times stand that are no part of a build's identity.
-                "timings": {**now.manifest.timings, f"evaluation_{protocol}": outcome.seconds},
-                "files": writer.files,
-            }
-        )
-        return path / writer.publish(manifest)
+        return path / writer.publish_changed(now, {f"evaluation_{protocol}": outcome.seconds})
 
 
 def _evaluated_on(artifacts: ArtifactSet) -> Any:
     """What an evaluation depends on: log, parameters and what was imported, not vectors or maps."""
-    manifest = artifacts.manifest
-    log = {
-        name: entry.sha256
-        for name, entry in manifest.files.items()
-        if name == "items.parquet" or name.startswith(("user_items.", "queues."))
+    return artifacts.log_digests, {
+        name: (model.params, model.imported) for name, model in artifacts.manifest.models.items()
     }
-    return log, {name: (model.params, model.imported) for name, model in manifest.models.items()}

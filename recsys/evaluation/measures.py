@@ -19,7 +19,7 @@ from recsys.analysis.beyond_accuracy import (
     novelties,
     own_tags,
 )
-from recsys.analysis.evaluation import Lists, accuracy, share_with_tag, top_tags
+from recsys.analysis.evaluation import TopLists, accuracy, share_with_tag, top_tags
 from recsys.analysis.stability import noise_floors
 from recsys.evaluation.split import Split
 
@@ -91,7 +91,7 @@ class Ground:
         return LISTENER_ACCURACY if self.split.queues is None else QUEUE_ACCURACY
 
 
-def measure(fits: Sequence[Lists], ground: Ground) -> Values:
+def measure(fits: Sequence[TopLists], ground: Ground) -> Values:
     """Every measure of the lists of one model, from each of its fits."""
     n_items = ground.split.train.n_items
     each = [_of_one_fit(lists.items, ground) for lists in fits]

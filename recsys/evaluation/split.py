@@ -185,8 +185,8 @@ def _training(
 def _drawn(rows: npt.NDArray[np.integer[Any]], most: int, rng: np.random.Generator) -> IntArray:
     if len(rows) < 2:
         raise InputError(
-            f"{len(rows)} listeners or queues can be asked for what was held out, and an interval needs two; bring "
-            "more listening data, or a smaller --min-listeners"
+            f"{len(rows)} of the listeners or queues can be asked for what was held out, and an interval needs two; "
+            "bring more listening data, or a smaller --min-listeners"
         )
     return np.sort(rng.choice(rows, min(most, len(rows)), replace=False)).astype(np.int64)
 

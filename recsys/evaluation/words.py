@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from recsys.artifacts.evaluations import Difference, Findings
 from recsys.evaluation.measures import DECISIVE
+from recsys.plural import counted
 
 PAIR = ("als", "word2vec")
 TRAINED, ELSEWHERE = "trained", "elsewhere"  # among the parameters of a model that was imported
@@ -109,6 +110,6 @@ def _gaps(found: Findings) -> Iterator[str]:
         )
     for model in found.models.values():
         if model.items_missing:
-            yield f"{model.title} has no vector for {model.items_missing:,} items and never recommends them"
+            yield f"{model.title} has no vector for {counted(model.items_missing, 'item')}, which it never recommends"
     if not found.ordered:
         yield "the data have no order: Word2vec learns from each listener's whole set, not from what follows what"

@@ -14,13 +14,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PosixPath, PurePosixPath
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 import pyarrow as pa
 
 from recsys.errors import InputError
 
 SNIFF_BYTES = 1 << 16
+LONGEST_SHOWN = 300  # of a name, or of a library's words about it: those of a .zip have up to 65,535 characters
 UTF8_BOM = b"\xef\xbb\xbf"
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 PACKED_SUFFIXES = (".gz", ".zst", ".tgz", ".tar", ".zip", ".bz2", ".xz")
@@ -31,7 +32,7 @@ _DAMAGE = (
 )  # fmt: skip
 
 # What a file in memory may turn out to be; one on disk is its owner's own affair.
-MOST_UNPACKED = 256 << 20
+MOST_UNPACKED = 64 << 20
 MOST_LINES = 5_000_000
 MOST_MEMBERS = 5_000
 _MEMBER = b"PK\x01\x02"  # stands before each entry in the directory of a .zip
@@ -40,20 +41,38 @@ BytesRead = Callable[[int], None]
 Wanted = Callable[[str], bool]
 
 
+class Signs(NamedTuple):
+    """How many of some bytes there may be, and what they stand for."""
+
+    most: int
+    bytes: bytes
+    called: str
+
+
 class InMemory(PosixPath):
     """A file that is bytes in memory, for whatever takes a path: a stranger's upload, which never touches the disk.
 
-    What it unpacks to is bounded: MOST_UNPACKED bytes, `most_lines` lines, MOST_MEMBERS in an archive.
+    What it unpacks to is bounded: `most_bytes` bytes (None: MOST_UNPACKED), `most_lines` lines, MOST_MEMBERS in an
+    archive; and, where `most_signs` is given, so many of its signs, which is to bound what a parser makes of them.
     """
 
     content: bytes | None = None
     most_lines = MOST_LINES
+    most_signs: Signs | None = None
+    most_bytes: int | None = None
 
     @classmethod
-    def of(cls, name: str, content: bytes, most_lines: int = MOST_LINES) -> InMemory:
+    def of(
+        cls,
+        name: str,
+        content: bytes,
+        most_lines: int = MOST_LINES,
+        most_bytes: int | None = None,
+        most_signs: Signs | None = None,
+    ) -> InMemory:
         """content : as uploaded, packed or not. name : says what it is; folders before it say nothing."""
-        own = cls(PurePosixPath(name).name or "upload")
-        own.content, own.most_lines = content, most_lines
+        own = cls(PurePosixPath(name).name[-LONGEST_SHOWN:] or "upload")
+        own.content, own.most_lines, own.most_bytes, own.most_signs = content, most_lines, most_bytes, most_signs
         return own
 
     def open(self, *_: Any, **__: Any) -> Any:
@@ -102,9 +121,13 @@ class Input:
         if problem:
             raise InputError(problem, file=self.name)
 
+    def start(self) -> bytes:
+        """The first bytes without a byte order mark; they stay unread."""
+        return self.stream.peek(SNIFF_BYTES).removeprefix(UTF8_BOM)
+
     def header_fields(self, delimiter: str) -> list[str]:
         """The column names in the first line, unquoted; the line stays unread."""
-        first = self.stream.peek(SNIFF_BYTES).removeprefix(UTF8_BOM).split(b"\n", 1)[0].rstrip(b"\r")
+        first = self.start().split(b"\n", 1)[0].rstrip(b"\r")
         return [name.strip().strip('"') for name in first.decode("utf-8", "replace").split(delimiter)]
 
 
@@ -143,10 +166,10 @@ def open_inputs(paths: list[Path], wanted: Wanted = any_name, on_bytes: BytesRea
                 raw = _Counted(file, on_bytes)
                 for name, stream in _unpacked(path, raw):
                     if wanted(name):
-                        shown = str(path) if name == _plain_name(path) else f"{path}/{name}"
+                        shown = str(path) if name == _plain_name(path) else f"{path}/{name[:LONGEST_SHOWN]}"
                         yield Input(shown, path, io.BufferedReader(_Guarded(stream, shown), SNIFF_BYTES))
         except _DAMAGE as error:
-            raise InputError(f"is cut or damaged: {error}; fetch it again", file=path) from error
+            raise InputError(f"is cut or damaged: {str(error)[:LONGEST_SHOWN]}; fetch it again", file=path) from error
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror or error}", file=path) from error
 
@@ -228,15 +251,20 @@ class _Left:
 
     def __init__(self, file: InMemory) -> None:
         self._file = file
-        self._bytes, self._lines = MOST_UNPACKED, file.most_lines
+        self._most = MOST_UNPACKED if file.most_bytes is None else file.most_bytes
+        self._bytes, self._lines, self._signs = self._most, file.most_lines, 0
 
     def take(self, content: bytes) -> None:
         self._bytes -= len(content)
         self._lines -= content.count(b"\n") + content.count(b"\r")
         if self._bytes < 0:
-            raise InputError(f"unpacks to more than {MOST_UNPACKED:,} bytes; upload a part of it", file=self._file)
+            raise InputError(f"unpacks to more than {self._most:,} bytes; upload a part of it", file=self._file)
         if self._lines < 0:
             raise InputError(f"has more than {self._file.most_lines:,} lines; upload a part of it", file=self._file)
+        if signs := self._file.most_signs:
+            self._signs += sum(map(content.count, signs.bytes))
+            if self._signs > signs.most:
+                raise InputError(f"has more than {signs.most:,} {signs.called}; upload a part of it", file=self._file)
 
 
 class _Bounded(io.RawIOBase):
@@ -270,7 +298,9 @@ class _Guarded(io.RawIOBase):
                 return int(self._stream.readinto(buffer))
             content = self._stream.read(len(buffer))
         except _DAMAGE as error:
-            raise InputError(f"is cut or damaged: {error}; fetch it again", file=self._name) from error
+            raise InputError(
+                f"is cut or damaged: {str(error)[:LONGEST_SHOWN]}; fetch it again", file=self._name
+            ) from error
         except OSError as error:
             raise InputError(f"is cut or damaged: {error.strerror or error}", file=self._name) from error
         buffer[: len(content)] = content

@@ -126,7 +126,7 @@ class Interactions:
         ParameterError : the session gap is not positive.
         """
         if len(item) == 0:
-            raise InputError(f"{report.source}: no usable row; {report.summary()}")
+            raise report.no_usable_row()
         if not session_gap_minutes > 0:
             raise ParameterError(f"session gap is {session_gap_minutes} minutes; it must be greater than 0")
         counts = np.ones(len(item), np.float32) if plays is None else plays.astype(np.float32)
@@ -168,11 +168,7 @@ class Interactions:
         keep = np.flatnonzero(listeners >= min_listeners)
         if len(keep) < 2:
             second = int(np.sort(listeners)[-2]) if len(listeners) > 1 else 0
-            hint = f"pass --min-listeners {second} or less" if second else "bring more than one item"
-            raise InputError(
-                f"{self.report.source}: {len(keep)} of {self.n_items} items have at least {min_listeners} "
-                f"listeners, and a comparison needs two; {hint}"
-            )
+            raise too_few_items(self.report, len(keep), self.n_items, min_listeners, second)
         return self._renumbered(keep)
 
     def _renumbered(self, keep: IntArray, *, in_place: bool = False) -> Interactions:
@@ -208,6 +204,18 @@ class Interactions:
             played=played,
             dropped={what: count + self.dropped.get(what, 0) for what, count in dropped.items()},
         )
+
+
+def too_few_items(report: ReadReport, kept: int, n_items: int, min_listeners: int, second: int) -> InputError:
+    """What is raised where a filter leaves fewer than two items.
+
+    second : listeners of the item with the second most; 0 where there is none.
+    """
+    hint = f"pass --min-listeners {second} or less" if second else "bring more than one item"
+    return InputError(
+        f"{report.source}: {kept} of {n_items} items have at least {min_listeners} listeners, and a comparison needs "
+        f"two; {hint}"
+    )
 
 
 def _ranks(texts: pd.Series) -> npt.NDArray[np.int64]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from recsys.errors import InputError
 from recsys.interactions.log import Interactions
+from recsys.plural import counted
 
 # Rules of thumb. HetRec (1,892 listeners, 49 items each) is well above them; one person's export is below.
 FEWEST_LISTENERS = 100
@@ -139,8 +140,8 @@ def _als(kept: Interactions | None, min_listeners: int) -> Feed:
     each = np.diff(kept.user_items.indptr)
     sharing = int((each >= 2).sum())
     facts = (
-        f"{sharing:,} listeners have two or more of the {kept.n_items:,} items with {min_listeners} listeners, "
-        f"{np.median(each):g} at the median"
+        f"{counted(sharing, 'listener')} with two or more of the {kept.n_items:,} items that have "
+        f"{counted(min_listeners, 'listener')}, {np.median(each):g} at the median"
     )
     if sharing == 0:
         return Feed("not at all", f"nobody has two of the {kept.n_items:,} items, so no two items are ever compared")
@@ -163,7 +164,8 @@ def _word2vec(kept: Interactions | None, min_listeners: int) -> Feed:
         return Feed("not at all", "no queue holds two plays, so nothing is ever played beside anything")
     each = usable.sum() / kept.n_items
     facts = (
-        f"{len(usable):,} queues of two plays or more, {np.median(usable):g} at the median, {each:,.0f} plays an item"
+        f"{counted(len(usable), 'queue')} of two plays or more, {np.median(usable):g} at the median, "
+        f"{counted(each, 'play')} an item"
     )
     if each < FEWEST_PLAYS_AN_ITEM:
         return Feed("poorly", f"{facts}; under {FEWEST_PLAYS_AN_ITEM} the vectors stay close to their random start")
@@ -177,7 +179,7 @@ def _word2vec(kept: Interactions | None, min_listeners: int) -> Feed:
 
 
 def _nothing_left(min_listeners: int) -> Feed:
-    return Feed("not at all", f"fewer than two items have {min_listeners} listeners; try --min-listeners 1")
+    return Feed("not at all", f"fewer than two items have {counted(min_listeners, 'listener')}; try --min-listeners 1")
 
 
 def _iso(seconds: int) -> str:

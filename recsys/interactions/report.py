@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from recsys.errors import InputError
+from recsys.plural import counted
 
 EXAMPLES_PER_KIND = 3
 EXAMPLE_CHARACTERS = 120
@@ -71,6 +72,15 @@ class ReadReport:
         self.notes.append(
             f"{PurePath(file).name}: the last line has no line end; had the file been cut, it would look so"
         )
+
+    def note_plays_ahead(self, count: int) -> None:
+        """So many plays have times that are yet to come."""
+        if count:
+            self.notes.append(f"{counted(count, 'play')} from the future; the clock that wrote the time was wrong")
+
+    def no_usable_row(self) -> InputError:
+        """What is raised where nothing is left to make a log of."""
+        return InputError(f"{self.source}: no usable row; {self.summary()}")
 
     def summary(self) -> str:
         """One line: rows read and bad rows by kind with the first example of each."""

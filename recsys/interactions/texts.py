@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsys.errors import InputError
 from recsys.interactions.kernels import (
     NO_SLOT,
     Bytes,
@@ -93,14 +94,21 @@ class Texts:
         return values, whole_numbers(self.data, self.starts, self.lengths, values)
 
 
+def refuse_if_larger(n_bytes: int, most_bytes: int | None) -> None:
+    """Raise InputError when texts have more bytes than they may; None is no limit."""
+    if most_bytes is not None and n_bytes > most_bytes:
+        raise InputError(f"different names have more than {most_bytes:,} bytes together; upload a part of it")
+
+
 class Codes:
     """Texts to dense codes 0, 1, 2 … in the order of their first appearance; a text keeps its code.
 
-    keep_texts : whether `values` will be asked for.
+    keep_texts : whether `values` will be asked for. most_bytes : what all texts may have together, None for no limit.
     """
 
-    def __init__(self, keep_texts: bool = True) -> None:
+    def __init__(self, keep_texts: bool = True, most_bytes: int | None = None) -> None:
         self._keep_texts = keep_texts
+        self.most_bytes = most_bytes
         self.clear()
 
     def clear(self) -> None:
@@ -142,6 +150,7 @@ class Codes:
 
     def _make_room(self, length: int) -> None:
         """For one more text at least; a third of the slots stays free."""
+        refuse_if_larger(8 * self._n_words + length, self.most_bytes)
         if self._n_words + length // 8 + 2 > len(self._known):
             more = np.empty(len(self._known) // 2 + length // 8 + 2, np.uint64)
             self._known = np.concatenate([self._known, more])

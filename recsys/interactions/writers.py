@@ -31,7 +31,7 @@ from recsys.interactions.simulate import LISTENERS_PER_CHUNK, Simulation, catalo
 Tables = Iterable[pa.Table]
 Append = Callable[[pa.Table], object]
 
-FILES_A_SLICE = 1_000
+PLAYLISTS_A_SLICE = 1_000
 PLAY_MS = 200_000
 # What a line of text cannot hold inside a field.
 _BREAKS = str.maketrans(dict.fromkeys("\t\r\n\0", " "))
@@ -84,7 +84,7 @@ def write_queues(tables: Tables, path: Path) -> int:
     """A queue of artists a line, separated by tabs."""
     written = 0
     with path.open("w", encoding="utf-8", newline="\n") as stream:
-        for _, plays in _sessions(tables):
+        for plays in _sessions(tables):
             stream.write("\t".join(_plain(name) for name in plays["name"]) + "\n")
             written += 1
     return written
@@ -94,7 +94,7 @@ def write_playlists(tables: Tables, path: Path) -> int:
     """A folder with a playlist a queue: M3U8 and XSPF in turn."""
     path.mkdir(parents=True, exist_ok=True)
     written = 0
-    for number, (_, plays) in enumerate(_sessions(tables)):
+    for number, plays in enumerate(_sessions(tables)):
         tracks = [(_plain(name), track) for name, track in zip(plays["name"], _tracks(plays), strict=True)]
         if number % 2:
             entries = "".join(
@@ -242,7 +242,7 @@ def write_spotify_mpd(tables: Tables, path: Path) -> int:
         (path / name).write_text(json.dumps({"playlists": waiting}, ensure_ascii=False), "utf-8", newline="\n")
         waiting.clear()
 
-    for _, plays in _sessions(tables):
+    for plays in _sessions(tables):
         tracks = [
             {
                 "artist_name": name, "artist_uri": f"spotify:artist:{_sha1(item)[:22]}",
@@ -252,7 +252,7 @@ def write_spotify_mpd(tables: Tables, path: Path) -> int:
         ]  # fmt: skip
         waiting.append({"pid": written, "name": "", "tracks": tracks})
         written += 1
-        if len(waiting) == FILES_A_SLICE:
+        if len(waiting) == PLAYLISTS_A_SLICE:
             empty()
     if waiting:
         empty()
@@ -302,14 +302,14 @@ def _open_for(path: Path, schema: pa.Schema, stack: ExitStack) -> Append:
     return append
 
 
-def _sessions(tables: Tables) -> Iterator[tuple[str, pd.DataFrame]]:
+def _sessions(tables: Tables) -> Iterator[pd.DataFrame]:
     """Each listener's plays cut into queues at the pause that readers cut at."""
     for table in tables:
         plays = table.to_pandas()
         pause = plays["timestamp"].diff() > 60 * SESSION_GAP_MINUTES
         queue = ((plays["user"] != plays["user"].shift()) | pause).cumsum()
         for _, own in plays.groupby(queue.to_numpy(), sort=False):
-            yield own["user"].iloc[0], own
+            yield own
 
 
 def _rows(plays: pd.DataFrame) -> Iterator[tuple[str, str, str, int, str]]:

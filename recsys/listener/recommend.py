@@ -44,6 +44,11 @@ def mean_of(model: str) -> Way:
     return f"{model}{_MEAN}"
 
 
+def usual_way(model: str) -> Way:
+    """How a model is asked where nobody says otherwise: ALS by folding in, any other by the mean."""
+    return FOLD_IN if model == model_of(FOLD_IN) else mean_of(model)
+
+
 def model_of(way: Way) -> str:
     """The model that is asked in this way."""
     return "als" if way == FOLD_IN else way.removesuffix(_MEAN)
@@ -193,8 +198,7 @@ class Recommender:
             known = ", ".join(self.artifacts.model_names)
             raise ParameterError(f"there is no model {model!r} in this artifact set; it has {known}")
         if model not in self._spaces:
-            entry = self.artifacts.manifest.models[model]
-            self._spaces[model] = _Space(ItemVectors(self.artifacts.array(f"{model}/vectors"), entry.n_replicates))
+            self._spaces[model] = _Space(self.artifacts.vectors(model))
         return self._spaces[model]
 
     def _fold_in(self, profile: Profile) -> _FoldIn:

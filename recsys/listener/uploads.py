@@ -10,15 +10,25 @@ from typing import Literal
 import numpy as np
 
 from recsys.errors import InputError
-from recsys.interactions.inputs import MOST_UNPACKED, SNIFF_BYTES, BytesRead, InMemory, Input, any_name, open_inputs
+from recsys.interactions.inputs import SNIFF_BYTES, BytesRead, InMemory, Input, Signs, any_name, open_inputs
 from recsys.interactions.log import Interactions
 from recsys.listener.history import MOST_ITEMS, History
 from recsys.listener.matching import wanted_items
 
 LARGEST_UPLOAD = 64 << 20
 MOST_COLUMNS = 500
+MOST_TEXT = 32 << 20  # of all different names together: a hundred bytes for each of MOST_ITEMS
+LONGEST_LIST = 16 << 20  # in bytes; as text, characters beyond the commonest make it four times as large
+# What services export says much of each play.
+MOST_BYTES = {"listenbrainz": 256 << 20, "spotify-history": 256 << 20}
 # By reader: these look at each line by itself, up to 10 µs. JSON is read whole, and often printed a value a line.
-MOST_LINES = {"listenbrainz": 1_500_000, "playlists": 1_000_000, "spotify-history": MOST_UNPACKED}
+MOST_LINES = {"listenbrainz": 1_500_000, "playlists": 1_000_000, "spotify-history": MOST_BYTES["spotify-history"]}
+# What a parser makes of few bytes: 3 µs of a tag, 1 µs of a value. By all that XSPF knows of a track, two million
+# tags are 70,000 of them; a play of Spotify has some 22 values and 700 bytes.
+MOST_SIGNS = {
+    "playlists": Signs(2_000_000, b"<", "XML tags"),
+    "spotify-history": Signs(9_000_000, b",[{", "values"),
+}
 # An export holds more than plays; what is no play is counted and told.
 MAX_BAD_SHARE = 0.5
 _PLAYLISTS = (".m3u", ".m3u8", ".xspf")
@@ -66,9 +76,13 @@ def read_upload(
         return _text(upload, level, on_bytes)
     from recsys.interactions.readers import ReadOptions, read
 
-    bounded = InMemory.of(name, content, MOST_LINES[reader])
+    bounded = InMemory.of(name, content, MOST_LINES[reader], MOST_BYTES.get(reader), MOST_SIGNS.get(reader))
     return History.of_log(
-        read(reader, bounded, ReadOptions(max_bad_share=MAX_BAD_SHARE, level=level, on_bytes=on_bytes))
+        read(
+            reader,
+            bounded,
+            ReadOptions(max_bad_share=MAX_BAD_SHARE, level=level, on_bytes=on_bytes, most_text=MOST_TEXT),
+        )
     )
 
 
@@ -140,7 +154,7 @@ def _table(source: Input, named: Sequence[str], delimiter: str, level: str, *, h
         raise InputError(f"has no column for a {level}; name one {level} or item", file=source.name, line=1)
     item_id = place(_IDS[level])
     report = ReadReport(source=source.name, reader="table")
-    identity = Identity(merge=True)
+    identity = Identity(merge=True, most_text=MOST_TEXT)
     log = Gathered(report, identity.ids)
     log.users.add(Texts.of(["this listener"]))
     columns = [str(at) for at in range(len(named))]
@@ -164,8 +178,11 @@ def _table(source: Input, named: Sequence[str], delimiter: str, level: str, *, h
 
 
 def _lines(source: Input) -> History:
+    content = source.stream.read(LONGEST_LIST + 1)
+    if len(content) > LONGEST_LIST:
+        raise InputError(f"has more than {LONGEST_LIST:,} bytes, too many for a list of items", file=source.name)
     try:
-        text = source.stream.read().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError("is not UTF-8; save it as UTF-8", file=source.name) from error
     if text.lstrip()[:1] in ("[", "{"):
@@ -173,4 +190,7 @@ def _lines(source: Input) -> History:
     count = len(text.splitlines())
     if count > MOST_ITEMS:
         raise InputError(f"has {count:,} lines; at most {MOST_ITEMS:,} are taken as a list", file=source.name)
-    return History(wanted_items(text), [f"{count:,} lines, each taken for an item"])
+    wanted = wanted_items(text)
+    if not wanted:
+        raise InputError("is empty", file=source.name)
+    return History(wanted, [f"{count:,} lines, each taken for an item"])

@@ -32,7 +32,11 @@ class AlsParams(BaseModel):
 
 @dataclass(frozen=True)
 class AlsFit:
-    """One fit. item_factors float32 (n_items, factors), user_factors float32 (n_users, factors)."""
+    """One fit.
+
+    item_factors : float32 (n_items, factors). user_factors : float32 (n_users, factors). clipped_weights : see
+    `bm25.Bm25Weights`.
+    """
 
     item_factors: npt.NDArray[np.float32]
     user_factors: npt.NDArray[np.float32]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from recsys.artifacts.evaluations import Evaluated, Figure
 from recsys.artifacts.manifest import Manifest, ModelEntry
 from recsys.artifacts.store import ArtifactSet
-from recsys.ui.evaluation_charts import MEASURES, measure_title
+from recsys.plural import counted
+from recsys.ui.evaluation_charts.measures import MEASURES, measure_title
 
 BEYOND = {
     "popularity": ("Popularity percentile", "mean percentile of popularity of what is recommended"),
@@ -47,13 +48,15 @@ def passport_facts(artifacts: ArtifactSet) -> dict[str, str]:
     """Source, size and identity of a set."""
     manifest = artifacts.manifest
     counts, source = manifest.counts, manifest.source
-    order = (
-        "queues in the order they were played" if counts.queues_ordered else "sets without order (no times in the data)"
+    kind, order = (
+        ("queue", "in the order they were played")
+        if counts.queues_ordered
+        else ("set", "without order (no times in the data)")
     )
     return {
         "Source": f"{source.title} · reader {source.reader}",
-        "Trained on": f"{counts.listeners:,} listeners · {counts.items:,} items · {counts.plays:,.0f} plays · "
-        f"{counts.queues:,} {order}",
+        "Trained on": f"{counted(counts.listeners, 'listener')} · {counted(counts.items, 'item')} · "
+        f"{counted(counts.plays, 'play')} · {counted(counts.queues, kind)} {order}",
         "Left out": ", ".join(f"{count:,} {what}" for what, count in manifest.dropped.items() if count) or "nothing",
         "Build": f"{artifacts.fingerprint[:12]} · {manifest.created[:10]} · seed {manifest.seed} · "
         f"{sum(manifest.timings.values()):.0f} s",
@@ -86,16 +89,12 @@ def share(value: float | None) -> str:
 
 def evaluation_basis(found: Evaluated) -> str:
     """What was held out, asked and learnt from."""
-    held_out = {
-        "holdout": f"of {found.listeners:,} listeners {found.held_out or 0:.0%} of the items",
-        "leave-last-out": f"of {found.listeners:,} listeners the item that they came to last",
-        "next-event": f"of {found.lists:,} queues the last item, asked for from the one before it",
-    }[found.protocol]
     fits = max(model.replicates for model in found.models.values())
     return (
-        f"Held out were {held_out}; {found.lists:,} lists of {found.n}. Learnt from {found.pairs:,} pairs of a "
-        f"listener and an item, over the {found.items:,} items with {found.min_listeners} listeners or more in "
-        f"training; {fits} {'fit' if fits == 1 else 'fits'} a model. Split {found.split[:12]}, seed {found.seed}."
+        f"Held out were {found.held_out_words}; {counted(found.lists, 'list')} of {found.n}. Learnt from "
+        f"{counted(found.pairs, 'pair')} of a listener and an item, over the {counted(found.items, 'item')} with "
+        f"{counted(found.min_listeners, 'listener')} or more in training; {counted(fits, 'fit')} a model. Split "
+        f"{found.split[:12]}, seed {found.seed}."
     )
 
 

@@ -21,26 +21,18 @@ from recsys.artifacts.evaluations import Evaluated
 from recsys.artifacts.store import ArtifactSet
 from recsys.report.facts import evaluation_basis, figures_of, passport_facts, share, trust_rows
 from recsys.ui.charts import agreement_by_popularity_chart, agreement_sentence, svg_of
-from recsys.ui.evaluation_charts import (
-    COSTS,
-    SEGMENTS,
+from recsys.ui.evaluation_charts.differences import (
     TOLD,
     baseline_differences,
     baseline_sentence,
     differences_chart,
-    measure_title,
     pair_differences,
     pair_sentence,
-    repeat_figures,
-    repeat_sentence,
-    repeats_chart,
-    segment_figures,
-    segment_sentence,
-    segments_chart,
-    trade_off_chart,
-    trade_off_sentence,
-    trade_offs,
 )
+from recsys.ui.evaluation_charts.measures import measure_title
+from recsys.ui.evaluation_charts.repeats import repeat_figures, repeat_sentence, repeats_chart
+from recsys.ui.evaluation_charts.segments import SEGMENTS, segment_figures, segment_sentence, segments_chart
+from recsys.ui.evaluation_charts.trade_offs import COSTS, trade_off_chart, trade_off_sentence, trade_offs
 from recsys.ui.whatif_charts import grid_chart, grid_sentence
 from recsys.whatif.trust import TUTORIAL
 

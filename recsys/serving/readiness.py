@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,10 +13,10 @@ from recsys.errors import ArtifactError
 
 @dataclass(frozen=True)
 class Readiness:
-    """What opening every set found.
+    """What opening every set, and checking those that are shown, found.
 
-    usable : how many sets can be opened.
-    problems : by name of a set that cannot, why.
+    usable : how many sets can be opened and are not known to be damaged.
+    problems : by name of a set that is not, why.
     """
 
     usable: int
@@ -29,15 +30,21 @@ class Readiness:
         return "degraded" if self.problems else "ok"
 
 
-def readiness(root: Path) -> Readiness:
-    """Open every artifact set below `root` as a page would: manifest, presence, sizes and headers of files. Bytes are
-    not read; that is for `verify`."""
+def readiness(root: Path, damage: Mapping[Path, str]) -> Readiness:
+    """Open every artifact set below `root` as a page would: manifest, presence, sizes and headers of files. Large files
+    are not read.
+
+    damage : by folder of a build, what was found when they were, in words.
+    """
     usable, problems = 0, {}
     for path in artifact_sets(root):
         try:
-            ArtifactSet.open(path)
+            folder = ArtifactSet.open(path).folder
         except ArtifactError as error:
             problems[path.name] = str(error)
         else:
-            usable += 1
+            if folder in damage:
+                problems[path.name] = damage[folder]
+            else:
+                usable += 1
     return Readiness(usable, problems)

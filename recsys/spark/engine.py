@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recsys.artifacts.files import sha256_of
 from recsys.artifacts.manifest import ModelEntry
-from recsys.artifacts.store import sha256_of
 from recsys.artifacts.unfinished import Part, Parts
 from recsys.config import BuildConfig, validated
 from recsys.errors import ParameterError
@@ -22,7 +22,7 @@ from recsys.models.word2vec import Word2vecFit, Word2vecParams, data_defaults
 from recsys.spark.models import fit_als, fit_word2vec, weights_on_spark
 from recsys.spark.reading import SparkLog, check_reader, read_on_spark
 from recsys.spark.session import check_installed, spark_session
-from recsys.steps import Stages
+from recsys.steps.progress import Stages
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -7,9 +7,8 @@ was faster, or on one that was lost and whose parts are read again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +18,20 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from recsys.errors import InputError, ParameterError
-from recsys.interactions.inputs import PACKED_SUFFIXES, SNIFF_BYTES, UTF8_BOM, Input, any_name, open_inputs, paths_of
-from recsys.interactions.log import Interactions, Queues
-from recsys.interactions.readers import ReadOptions, events, lastfm_logs, listenbrainz, queues, read
+from recsys.interactions.log import Interactions, Queues, too_few_items
+from recsys.interactions.readers import ReadOptions, read
+from recsys.interactions.readers.beside import described as describe
+from recsys.interactions.readers.beside import source_cards
+from recsys.interactions.readers.identity import NOT_MERGED, tell_merged
 from recsys.interactions.report import ReadReport
-from recsys.spark.parts import SCHEMA, Part, PartReader, PartReport
+from recsys.spark.parts import SCHEMA, PartReader
+from recsys.spark.plan import Part, files_of, parts_of
+from recsys.spark.reports import PartReport, merge
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 READERS = ("events", "queues", "lastfm-360k", "lastfm-1k", "lastfm-2k", "listenbrainz")
-PART_BYTES = 32 << 20
 LARGEST_SET = 16 << 30
 # In an artifact set: item row and count of a pair, item row of a play in a queue, one number of a listener's factors.
 BYTES_A_PAIR, BYTES_A_PLAY, BYTES_A_FACTOR = 8, 4, 4
@@ -79,22 +81,22 @@ def read_on_spark(
         rows = _rows_of(spark, published)
         filtered = _Filter(published.report, min_listeners, partial(_like, published.catalogue), factors)
         return filtered(rows)
-    report = ReadReport(source=str(source), reader=reader, title=_title(reader, source, options.level))
-    files = _files(reader, source, report)
-    parts = [replace(part, number=number) for number, part in enumerate(_parts(reader, files, options))]
+    report = options.report(reader, source)
+    files = files_of(reader, source, report)
+    parts = parts_of(reader, files, options)
     if not parts:
         raise InputError("holds no file of this format", file=source)
     _spread(spark, len(parts))
     everything = spark.range(0, len(parts), 1, len(parts)).mapInArrow(_Task(reader, options, parts), SCHEMA).persist()
     told = everything.where("report is not null").orderBy("place").select("report").collect()
-    newest_first = _merge(report, parts, [PartReport.from_json(row.report) for row in told])
+    newest_first = merge(report, parts, [PartReport.from_json(row.report) for row in told])
     report.refuse_if_mostly_bad(options.max_bad_share)
     rows = everything.where("report is null").drop("report")
     if rows.isEmpty():
-        raise InputError(f"{report.source}: no usable row; {report.summary()}")
+        raise report.no_usable_row()
     if reader == "events":
-        events._source_cards(files, report)
-        described: Described = partial(events._described, files=files, report=report)
+        source_cards(files, report)
+        described: Described = partial(describe, files=files, report=report)
     else:
         described = _as_it_is
     if reader == "queues":
@@ -125,101 +127,6 @@ class _Task:
                 yield from self._read(self._parts[number])
 
 
-def _title(reader: str, source: Path, level: str) -> str:
-    named = {
-        "lastfm-360k": "Last.fm-360K",
-        "lastfm-1k": f"Last.fm-1K, {level}s",
-        "listenbrainz": f"ListenBrainz, {level}s",
-    }
-    return named.get(reader) or source.name.split(".")[0]
-
-
-def _files(reader: str, source: Path, report: ReadReport) -> list[Path]:
-    if reader == "events":
-        return events._files(source, report)
-    wanted: dict[str, Callable[[str], bool]] = {
-        "lastfm-360k": lastfm_logs._is_log,
-        "lastfm-1k": lastfm_logs._is_log,
-        "listenbrainz": lambda name: name.lower().endswith(listenbrainz.SUFFIXES),
-        "queues": any_name,
-    }
-    return [file for file in paths_of(source) if _is_packed(file) or wanted[reader](file.name)]
-
-
-def _is_packed(file: Path) -> bool:
-    return file.name.lower().endswith(PACKED_SUFFIXES)
-
-
-def _parts(reader: str, files: Sequence[Path], options: ReadOptions) -> Iterator[Part]:
-    """The parts of all files in order, not numbered yet; what is packed cannot be cut."""
-    for file in files:
-        if reader == "events" and file.suffix.lower() == ".parquet":
-            groups = events._parquet(file).num_row_groups
-            yield from (Part(0, file, group, group + 1) for group in range(max(groups, 1)))
-            continue
-        if _is_packed(file):
-            yield Part(0, file)
-            continue
-        for source in open_inputs([file]):
-            source.check_is_text()
-            whole = _with_fields(reader, source, options)
-            size = file.stat().st_size
-            yield from (
-                replace(whole, start=start, end=min(start + PART_BYTES, size)) for start in range(0, size, PART_BYTES)
-            )
-
-
-def _with_fields(reader: str, source: Input, options: ReadOptions) -> Part:
-    """A plain file, with what its first lines tell about all."""
-    if reader == "queues":
-        start = source.stream.peek(SNIFF_BYTES).removeprefix(UTF8_BOM)
-        return Part(0, source.path, delimiter=options.delimiter or queues._delimiter(start, source.name))
-    if reader == "events":
-        _, names, _ = next(events._tables([source.path], options, ReadReport(source=source.name, reader=reader)))
-        return Part(0, source.path, delimiter=options.delimiter or events._delimiter(source), columns=tuple(names))
-    return Part(0, source.path)
-
-
-def _merge(report: ReadReport, parts: Sequence[Part], seen: Sequence[PartReport]) -> bool:
-    """Put together what the parts' tasks saw, as if one had seen all; returns whether the log is newest first.
-
-    Raises
-    ------
-    InputError : a task refused its part, or files have different columns.
-    """
-    lines: dict[Path, int] = {}
-    present: list[str] | None = None
-    for part, each in zip(parts, seen, strict=True):
-        if each.error is not None:
-            raise InputError(each.error)
-        if each.columns is not None:
-            if present is not None and present != each.columns:
-                raise InputError(f"has the columns {each.columns}, other files have {present}", file=part.file)
-            present = each.columns
-        before = lines.get(part.file, 0)
-        for kind, count in each.bad.items():
-            for file, line, text in each.examples[kind]:
-                report.skip(kind, file=file, line=before + line, text=text, count=0)
-            report.bad[kind] += count
-        lines[part.file] = before + each.lines
-        report.rows += each.rows
-        report.blank_lines += each.blank_lines
-        report.notes += each.notes
-        for file in each.files:
-            report.add_file(Path(file))
-    timed = [each for each in seen if each.times is not None]
-    if not timed:
-        return False
-    report.times = min(each.times[0] for each in timed), max(each.times[1] for each in timed)  # type: ignore[index]
-    if ahead := sum(each.ahead for each in timed):
-        report.notes.append(f"{ahead:,} plays lie in the future; the clock that wrote them was wrong")
-    whole = PartReport(rises=sum(each.rises for each in timed), falls=sum(each.falls for each in timed))
-    for one, other in pairwise(each.ends for each in timed):
-        if one is not None and other is not None:
-            whole.see_step(one[1], other[0])
-    return whole.falls > whole.rises
-
-
 def _refuse_without_pairs(rows: DataFrame, source: Path) -> None:
     lines, longest = rows.groupBy("user").count().selectExpr("count(1)", "max(count)").collect()[0]
     if longest < 2:
@@ -229,16 +136,12 @@ def _refuse_without_pairs(rows: DataFrame, source: Path) -> None:
 def _tell_identity(rows: DataFrame, report: ReadReport, options: ReadOptions) -> None:
     """As `Identity.tell`, over all parts."""
     if not options.merge_spellings:
-        report.notes.append("items go by their names as spelled; MBIDs were not looked at")
+        report.notes.append(NOT_MERGED)
         return
     found = (
         rows.where("by_name").selectExpr("count(distinct name) spellings", "count(distinct item) items").collect()[0]
     )
-    if found.spellings > found.items:
-        report.notes.append(
-            f"{found.spellings:,} spellings of names without MBID are {found['items']:,} items when case, width and "
-            "spaces are folded; --no-merge keeps them apart"
-        )
+    tell_merged(report, found.spellings, found.items)
 
 
 def _as_it_is(catalogue: pd.DataFrame) -> pd.DataFrame:
@@ -345,11 +248,8 @@ class _Filter:
         """The catalogue, from item, listeners, plays and name or null of the items that stay."""
         if len(found) < 2:
             most = [row.listeners for row in statistics.orderBy("listeners", ascending=False).limit(2).collect()]
-            hint = f"pass --min-listeners {most[1]} or less" if len(most) == 2 else "bring more than one item"
-            raise InputError(
-                f"{self.report.source}: {len(found)} of {n_items} items have at least {self.min_listeners} "
-                f"listeners, and a comparison needs two; {hint}"
-            )
+            second = most[1] if len(most) == 2 else 0
+            raise too_few_items(self.report, len(found), n_items, self.min_listeners, second)
         found = found.sort_values(["listeners", "plays", "item"], ascending=[False, False, True], ignore_index=True)
         names = found["name"].where(found["name"].notna(), found["item"])
         catalogue = self.described(pd.DataFrame({"item_id": found["item"], "name": names}))

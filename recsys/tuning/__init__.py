@@ -1,1 +1,1 @@
-"""Tuning: what other K1 and B would have given, measured on listeners' items that the fits never saw."""
+"""Tuning: what other parameters would have given, measured on listeners' items that the fits never saw."""

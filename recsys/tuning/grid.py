@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys.analysis.intervals import bootstrapped
 from recsys.artifacts.manifest import Tuning
-from recsys.artifacts.store import MANIFEST, ArtifactSet, ArtifactWriter
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.errors import ArtifactError, ParameterError, RecsysError
 from recsys.models import als
 from recsys.models.bm25 import LARGEST_K1
-from recsys.steps import Progress, Silence
+from recsys.steps.progress import Progress, Silence
 from recsys.tuning.kept import Kept
-from recsys.tuning.measure import Ground, Measured, Point, TuningSettings, measure
-from recsys.tuning.region import best_region
+from recsys.tuning.measure import Ground, Measured, Point, TuningSettings, figures, measure
 
 # 100 and 0.8 are the tutorial's, and implicit's `bm25_weight`'s, defaults.
 K1_VALUES = (0.0, 0.3, 1.2, 4.0, 10.0, 30.0, 100.0)
@@ -105,9 +103,7 @@ def _checked(grid: Sequence[Point]) -> list[Point]:
 
 
 def _opened(path: Path) -> ArtifactSet:
-    if (path / MANIFEST).is_file():
-        raise ArtifactError(f"{path} is a single build, which is never written to; tune its set: {path.parent}")
-    base = ArtifactSet.open(path)
+    base = ArtifactSet.open_to_change(path, "tune")
     if "als" not in base.manifest.models:
         raise ArtifactError(f"{path} has no ALS model, only {', '.join(base.model_names)}; build one that has")
     return base
@@ -150,17 +146,10 @@ def _measure_all(
 
 def _table(points: list[Point], measured: list[Measured], ground: Ground) -> pd.DataFrame:
     """One row a point, by K1, then B; see `tune` for the columns."""
-    ndcg, recall = np.stack([each.values for each in measured], axis=1)
-    if np.isnan(ndcg).all():
+    if all(each.numbers["reason"] for each in measured):
         raise ParameterError(f"ALS converges nowhere on the grid: {measured[0].numbers['reason']}")
-    region = best_region(ndcg)
     columns: dict[str, Any] = {"k1": [k1 for k1, _ in points], "b": [b for _, b in points]}
-    for name, values in (("ndcg", ndcg), ("recall", recall)):
-        columns[name] = values.mean(axis=(1, 2))
-        intervals = bootstrapped(values.mean(axis=1), np.random.default_rng(ground.resampling))
-        columns[f"{name}_low"], columns[f"{name}_high"] = intervals
-    columns |= {"behind": region.behind, "behind_low": region.low, "behind_high": region.high}
-    columns["best_region"] = region.inside
+    columns |= figures(measured, ground.resampling)
     for name in ("noise_floor", "coverage", "popularity", "tag_share", "clipped"):
         columns[name] = np.array([each.numbers[name] for each in measured], np.float64)
     columns["reason"] = [each.numbers["reason"] for each in measured]
@@ -180,13 +169,4 @@ def _publish(path: Path, base: ArtifactSet, table: pd.DataFrame, how: Tuning, wo
             )
         writer.adopt(base, but=lambda name: name == "tuning.parquet")
         writer.table("tuning", table)
-        manifest = base.manifest.model_copy(
-            update={
-                "tuning": how,
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                # Where times stand that are no part of a build's identity.
-                "timings": {**base.manifest.timings, "tuning": seconds},
-                "files": writer.files,
-            }
-        )
-        return path / writer.publish(manifest)
+        return path / writer.publish_changed(base, {"tuning": seconds}, tuning=how)

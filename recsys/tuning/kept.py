@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from recsys.artifacts.store import TUNING, unfinished_work
+from recsys.artifacts.names import TUNING
+from recsys.artifacts.unfinished import unfinished_work
 from recsys.errors import writing
-from recsys.tuning.measure import FloatArray, Measured, canonical
+from recsys.tuning.measure import Measured, canonical
+from recsys.tuning.region import FloatArray
 
 
 @dataclass(frozen=True)

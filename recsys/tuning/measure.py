@@ -1,10 +1,10 @@
-"""One setting of K1 and B, measured on items that the fits never saw."""
+"""What a grid and a search measure by, and one setting of K1 and B measured, on items that the fits never saw."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,30 +15,38 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recsys.analysis.beyond_accuracy import coverage
 from recsys.analysis.evaluation import accuracy, holdout, recommendations, tag_share
+from recsys.analysis.intervals import bootstrapped
 from recsys.analysis.neighbours import exact_neighbours
 from recsys.analysis.stability import noise_floors
-from recsys.artifacts.store import MANIFEST, TUNING_COLUMNS, ArtifactSet
+from recsys.artifacts.names import MANIFEST, TUNING_COLUMNS
+from recsys.artifacts.store import ArtifactSet
 from recsys.config import validated
 from recsys.errors import ArtifactError, ParameterError
 from recsys.models import als
 from recsys.models.vectors import unit_rows
-from recsys.steps import SUMMARY_MIN_LISTENERS, mean_over_known, rounded
+from recsys.plural import counted
+from recsys.steps.kept import SUMMARY_MIN_LISTENERS, mean_over_known, rounded
+from recsys.tuning.region import FloatArray, best_region
 
-FloatArray = npt.NDArray[np.float64]
 Point = tuple[float, float]
 ITEMS_COMPARED = 2000  # items whose neighbour lists give the noise floor and the tag share
 
 
-class TuningSettings(BaseModel):
-    """How a grid is measured. All but `jobs` decide what comes out."""
+class Measuring(BaseModel):
+    """How settings of a model are measured, whatever the model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     n: int = Field(10, ge=1, le=1000, description="length of the lists: nDCG@n, Recall@n, overlap@n")
     held_out: float = Field(0.2, gt=0, lt=1, description="share of each listener's items kept from training")
     listeners: int = Field(5000, ge=2, description="at most so many listeners, drawn by chance, are evaluated")
-    replicates: int = Field(2, ge=1, le=64, description="fits at each point; 2 or more give a noise floor")
+    replicates: int = Field(2, ge=1, le=64, description="fits of each setting; 2 or more tell how far seeds matter")
     seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
+
+
+class TuningSettings(Measuring):
+    """How a grid is measured. All but `jobs` decide what comes out."""
+
     jobs: int | None = Field(
         None,
         ge=1,
@@ -82,8 +90,8 @@ class Ground:
         asked = np.flatnonzero(np.diff(parts.held_out.indptr))
         if len(asked) < 2:
             raise ArtifactError(
-                f"{base.folder.parent} has {len(asked)} listeners with more than one item; measuring takes 2 or more: "
-                "build the set from more listening data"
+                f"{base.folder.parent} has {counted(len(asked), 'listener')} with more than one item; measuring takes "
+                "2 or more: build the set from more listening data"
             )
         users = _sample(asked, settings.listeners, by_listener)
         listeners = base.catalogue["listeners"].to_numpy(np.int64)
@@ -126,7 +134,31 @@ class Measured:
     numbers: dict[str, Any]
 
 
+def figures(measured: Sequence[Measured], resampling: np.random.SeedSequence) -> dict[str, Any]:
+    """Columns, a row each: mean ndcg and recall with 95% intervals over listeners, and what `best_region` says.
+
+    resampling : of the bootstrap, the same for both measures.
+
+    Raises
+    ------
+    ParameterError : nothing has values, or there are fewer than two listeners.
+    """
+    ndcg, recall = np.stack([each.values for each in measured], axis=1)
+    columns: dict[str, Any] = {}
+    for name, values in (("ndcg", ndcg), ("recall", recall)):
+        columns[name] = values.mean(axis=(1, 2))
+        intervals = bootstrapped(values.mean(axis=1), np.random.default_rng(resampling))
+        columns[f"{name}_low"], columns[f"{name}_high"] = intervals
+    region = best_region(ndcg)
+    columns |= {"behind": region.behind, "behind_low": region.low, "behind_high": region.high}
+    return columns | {"best_region": region.inside}
+
+
 def measure(point: Point, ground: Ground, threads: int, on_iteration: Callable[[], None]) -> Measured:
+    """Fit ALS at one (K1, B), once a replicate, and measure it; where a fit does not converge, all is NaN or None.
+
+    threads : of each fit, 0 for one a core. on_iteration : told after each iteration; what it raises comes out here.
+    """
     k1, b = point
     n, n_items = ground.settings.n, len(ground.listeners)
     params = ground.params.model_copy(update={"k1": k1, "b": b})

@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from recsys.analysis.evaluation import accuracy, top_lists
-from recsys.analysis.intervals import bootstrapped
 from recsys.artifacts.manifest import Word2vecTuning
-from recsys.artifacts.store import MANIFEST, TRIAL_COLUMNS, WORD2VEC_TRIALS, ArtifactSet, ArtifactWriter
+from recsys.artifacts.names import TRIAL_COLUMNS, WORD2VEC_TRIALS
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.errors import ArtifactError, ParameterError, RecsysError
 from recsys.evaluation.kept import log_of
 from recsys.evaluation.scores import nearest
@@ -26,10 +26,10 @@ from recsys.evaluation.split import Split, hold_out
 from recsys.interactions.log import Interactions, Queues
 from recsys.models import als
 from recsys.models.word2vec import Word2vecParams
-from recsys.steps import Progress, Silence, Stages, fit_word2vec
+from recsys.steps.fits import fit_word2vec
+from recsys.steps.progress import Progress, Silence, Stages
 from recsys.tuning.kept import Kept
-from recsys.tuning.measure import Measured, canonical
-from recsys.tuning.region import FloatArray, best_region
+from recsys.tuning.measure import Measured, Measuring, canonical, figures
 from recsys.tuning.word2vec_words import REFERENCES, trial_words
 
 GENSIM = {**PUBLISHED, "vector_size": 100}
@@ -43,16 +43,9 @@ SAMPLE_PLAYS = 500_000
 OVERTIME = 0.1  # of the budget, for a trial under way when the time is over
 
 
-class SearchSettings(BaseModel):
+class SearchSettings(Measuring):
     """How Word2vec's parameters are searched. The last three only decide how far the search gets."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    n: int = Field(10, ge=1, le=1000, description="length of the lists: nDCG@n, Recall@n")
-    held_out: float = Field(0.2, gt=0, lt=1, description="share of each listener's items kept from training")
-    listeners: int = Field(5000, ge=2, description="at most so many listeners, drawn by chance, are evaluated")
-    replicates: int = Field(2, ge=1, le=64, description="fits of each trial; 2 or more tell how far seeds matter")
-    seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
     sample_share: float | None = Field(
         None, gt=0, lt=1, description="share of the queues that trials are fitted to first; default 0.5, less if large"
     )
@@ -144,10 +137,8 @@ def search_word2vec(path: Path, settings: SearchSettings, progress: Progress | N
     InputError : nothing can be held out, see `evaluation.split`.
     ArtifactError : there is no set to tune, nothing to learn from in it, or it was rebuilt meanwhile.
     """
-    if (path / MANIFEST).is_file():
-        raise ArtifactError(f"{path} is a single build, which is never written to; tune its set: {path.parent}")
     start = time.monotonic()
-    base = ArtifactSet.open(path)
+    base = ArtifactSet.open_to_change(path, "tune")
     progress = progress or Silence()
     progress.stage("holding out", None)
     ground = _Ground.of(base, settings)
@@ -177,16 +168,8 @@ def search_word2vec(path: Path, settings: SearchSettings, progress: Progress | N
                 )
             writer.adopt(now, but=lambda name: name == f"{WORD2VEC_TRIALS}.parquet")
             writer.table(WORD2VEC_TRIALS, table)
-            manifest = now.manifest.model_copy(
-                update={
-                    "word2vec_tuning": how,
-                    "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                    # Where times stand that are no part of a build's identity.
-                    "timings": {**now.manifest.timings, WORD2VEC_TRIALS: round(time.monotonic() - start, 2)},
-                    "files": writer.files,
-                }
-            )
-            folder = path / writer.publish(manifest)
+            seconds = {WORD2VEC_TRIALS: round(time.monotonic() - start, 2)}
+            folder = path / writer.publish_changed(now, seconds, word2vec_tuning=how)
     return ArtifactSet.open(folder)
 
 
@@ -221,11 +204,7 @@ def _key(base: ArtifactSet, settings: SearchSettings) -> str:
     """12 hex digits of everything that a trial's figures, and which trials there are, depend on."""
     about = {
         # Not the build's fingerprint, which the kept trials are a part of.
-        "log": {
-            name: entry.sha256
-            for name, entry in base.manifest.files.items()
-            if name == "items.parquet" or name.startswith(("user_items.", "queues."))
-        },
+        "log": base.log_digests,
         "settings": settings.model_dump(exclude={"minutes", "trials", "finalists"}),
         "measured": TRIAL_COLUMNS,
         "space": [*SEARCHED, EPOCHS_FACTOR, WIDEST_ORDERED_WINDOW, STARTUP_TRIALS],
@@ -387,18 +366,7 @@ def _rows(
     table["trial"] = [numbers[params] for params in order]
     table["origin"] = [ground.references.get(params, "search") for params in order]
     table["everything"] = everything
-    ndcg, recall = np.stack([found[params].values for params in order], axis=1)
-    for name, values in (("ndcg", ndcg), ("recall", recall)):
-        table[name] = values.mean(axis=(1, 2))
-        intervals = bootstrapped(values.mean(axis=1), np.random.default_rng(ground.resampling))
-        table[f"{name}_low"], table[f"{name}_high"] = intervals
-    table["between_fits"] = _between_fits(ndcg)
-    region = best_region(ndcg)
-    columns = {"behind": region.behind, "behind_low": region.low, "behind_high": region.high}
-    return table.assign(**columns, best_region=region.inside)
-
-
-def _between_fits(values: FloatArray) -> FloatArray:
-    """values : (n_trials, n_replicates, n_listeners)."""
-    by_fit: FloatArray = values.mean(axis=2)
-    return by_fit.std(axis=1, ddof=1) if by_fit.shape[1] > 1 else np.full(len(by_fit), np.nan)
+    measured = [found[params] for params in order]
+    by_fit = np.stack([each.values[0].mean(axis=1) for each in measured])
+    table["between_fits"] = by_fit.std(axis=1, ddof=1) if by_fit.shape[1] > 1 else np.nan
+    return table.assign(**figures(measured, ground.resampling))

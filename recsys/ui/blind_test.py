@@ -30,10 +30,11 @@ from recsys.analysis.ballots import (
 )
 from recsys.analysis.search import NameIndex
 from recsys.artifacts.store import ArtifactSet, Pair, artifact_sets
+from recsys.errors import VotesError
 from recsys.interactions.spreadsheet import csv_bytes
 from recsys.ui.controls import as_text, choose_item, item_was_chosen, search_box
 from recsys.ui.loading import agreement_of, artifacts_root
-from recsys.votes.store import Answer, Vote, VotesError, VoteStore
+from recsys.votes.store import Answer, Vote, VoteStore
 
 ANSWERS: dict[Answer, tuple[str, str]] = {
     "left": ("List A is better", "1"),

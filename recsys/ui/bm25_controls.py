@@ -9,6 +9,7 @@ import streamlit as st
 
 from recsys.models.bm25 import LARGEST_K1
 from recsys.ui.controls import as_text
+from recsys.ui.glossary import meaning_of
 
 Setting = tuple[float, float]
 DECADE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6.5, 8)
@@ -31,10 +32,10 @@ def bm25_setting(baseline: Setting, best: Setting | None) -> Setting:
     k1, b = setting_in_address(baseline)
     left, middle, right = st.columns([3, 3, 4], gap="large")
     with left:
-        _pair("K1", "k1", k1, K1_STEPS, LARGEST_K1, "How slowly more plays stop counting more. 0: at once.")
+        _pair("K1", "k1", k1, K1_STEPS, LARGEST_K1, meaning_of("K1", "BM25"))
     with middle:
         steps = [round(step * B_STEP, 2) for step in range(round(1 / B_STEP) + 1)]
-        _pair("B", "b", b, steps, 1.0, "How much an item's total plays slow that down. 0: not at all.")
+        _pair("B", "b", b, steps, 1.0, meaning_of("B", "BM25"))
     with right:
         presets = dict(PRESETS) | ({f"Best measured {best[0]:g}, {best[1]:g}": best} if best else {})
         _presets({**presets, f"Back to the baseline {baseline[0]:g}, {baseline[1]:g}": baseline})

@@ -19,6 +19,7 @@ ALS_BLUE, WORD2VEC_VERMILION, SHARED_GREY = "#0072B2", "#D55E00", "#767676"
 # By which of the set's models it is: those of the build, then imported ones; Okabe and Ito's, which everybody can tell
 # apart.
 MODEL_COLOURS = (ALS_BLUE, WORD2VEC_VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+INK = {False: "#1d1d1b", True: "#eceae4"}  # the page's text, by whether it is dark
 CANVAS = {"embedOptions": {"renderer": "canvas"}}
 LEGEND = alt.Legend(orient="top", labelLimit=260, columns=1, symbolStrokeWidth=0, symbolDash=[1, 0], symbolOpacity=1)
 # Of the two models together, then by model: never colour alone.
@@ -28,20 +29,26 @@ BUILT = (0, 1)  # which models a build trains
 
 
 class _Unchecked:
-    def __init__(self, chart: alt.TopLevelMixin) -> None:
-        self._chart = chart
+    def __init__(self, chart: alt.TopLevelMixin, ink: str) -> None:
+        self._chart, self._ink = chart, ink
 
     def to_dict(self) -> dict[str, Any]:
         result: dict[str, Any] = self._chart.to_dict(validate=False)
+        config = result.setdefault("config", {})
+        # Streamlit's grey for these is too pale to read on paper.
+        for part in ("axis", "legend"):
+            config[part] = {"labelColor": self._ink, "titleColor": self._ink, **config.get(part, {})}
+        config["text"] = {"color": self._ink, **config.get("text", {})}
         return result
 
 
-def unchecked(chart: alt.TopLevelMixin) -> Any:
+def unchecked(chart: alt.TopLevelMixin, dark: bool = False) -> Any:
     """The chart for `st.altair_chart`, which asks for its `to_dict` alone, without Altair's check against the schema.
+    What is written in it is as dark or light as the page's text.
 
     The check takes longer than all else about a drawing, and everybody else's drawing waits for it; the tests make it.
     """
-    return _Unchecked(chart)
+    return _Unchecked(chart, INK[dark])
 
 
 # What XML may not hold. A name can; browsers stop drawing there, and vl-convert ends the whole process.
@@ -158,13 +165,15 @@ def distribution_sentence(distribution: pd.DataFrame, titles: dict[str, str], n:
         return "No item here has a list of both models"
     up_to = shares["overlap"].cumsum()
     middle = int(up_to.index[up_to >= 0.5 - 1e-9][0])
-    words = f"For {up_to[middle]:.0%} of the items the models share at most {middle} of {n}"
+    many = f"at most {middle}" if middle else "none"
+    words = f"For {up_to[middle]:.0%} of the items the models share {many} of {n}"
     alone = [
         f"{title} for {shares[f'floor_{model}'].cumsum()[middle]:.0%}"
         for model, title in titles.items()
         if f"floor_{model}" in shares
     ]
-    return f"{words}; {'with itself ' + ', '.join(alone) if alone else 'what each shares with itself is not known'}"
+    noise = f"as little with itself: {', '.join(alone)}" if alone else "what each shares with itself is not known"
+    return f"{words}; {noise}"
 
 
 def _series_names(titles: dict[str, str]) -> dict[str, str]:

@@ -11,11 +11,14 @@ import streamlit as st
 from recsys.analysis.agreement import REAL_BELOW
 from recsys.analysis.search import NameIndex
 from recsys.analysis.stability import smallest_p_value
-from recsys.artifacts.store import BETWEEN, ArtifactSet, Pair
+from recsys.artifacts.names import BETWEEN
+from recsys.artifacts.store import ArtifactSet, Pair
+from recsys.ui.glossary import meaning_of
 
 MATCHES_SHOWN = 8
 LONGEST_QUERY = 200
 WORD_JOINER, ISOLATE, END_ISOLATE = "\u2060", "\u2068", "\u2069"
+FROM_TOUR = "from_tour"  # in the address: the step of the Overview's tour that led here
 RIGHT_TO_LEFT = {"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "PDF"}
 
 
@@ -34,8 +37,16 @@ def set_picker(names: list[str], key: str = "set") -> str:
         # The item's id means nothing in another set; its name may.
         st.query_params.from_dict({key: st.session_state[key]})
 
-    chosen = st.selectbox("Artifact set", names, key=key, width=220, on_change=go)
+    chosen = st.selectbox("Artifact set", names, key=key, width=220, on_change=go, help=meaning_of("artifact set"))
     return str(chosen)
+
+
+def way_back_to_tour() -> None:
+    """On a page that the tour led to, the way back to its step."""
+    step = st.query_params.get(FROM_TOUR, "")
+    if step.isdecimal() and len(step) < 3:
+        query = {"set": st.session_state.get("set_kept", ""), "tour": step}
+        st.page_link("pages/overview.py", label=f"Back to the tour, step {step}", query_params=query)
 
 
 def pair_picker(artifacts: ArtifactSet, key: str = "pair") -> Pair:
@@ -89,7 +100,7 @@ def list_length(artifacts: ArtifactSet, key: str = "n") -> int:
             usual,
             key=key,
             bind="query-params",
-            help="How many neighbours of each model are compared. Very short lists can hardly show a difference.",
+            help=f"{meaning_of('n')} Very short lists can hardly show a difference.",
         )
     )
 
@@ -162,8 +173,9 @@ def chosen_neighbour(artifacts: ArtifactSet, rows: list[int], key: str = "why") 
         st.query_params[key] = str(item_ids.iloc[st.session_state[key]])
 
     chosen = st.selectbox(
-        "Why is this a neighbour?", rows, format_func=_item_words(artifacts), key=key, on_change=go, width=420
-    )
+        "Why is this a neighbour?", rows, format_func=_item_words(artifacts, as_option), key=key, on_change=go,
+        width=420, help=meaning_of("neighbour", "queue"),
+    )  # fmt: skip
     return int(chosen)
 
 
@@ -191,6 +203,12 @@ def file_button(label: str, data: Callable[[], bytes], file_name: str, mime: str
     st.download_button(label, data, file_name=file_name, mime=mime, key=f"get_{file_name}", on_click="ignore")
 
 
+def shell_command(command: str) -> None:
+    """A command to copy: without colours, of which some are too pale to read, and in lines that break, so that nothing
+    has to be scrolled, which a keyboard could not."""
+    st.code(command, language=None, wrap_lines=True)
+
+
 def as_text(text: str) -> str:
     """A name as Markdown that shows it as it is, for labels and headings.
 
@@ -200,14 +218,17 @@ def as_text(text: str) -> str:
     escaped = "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~:$&" else c for c in text)
     for start in (":", "@", "www"):
         escaped = escaped.replace(start, f"{start}{WORD_JOINER}")
-    if any(bidirectional(c) in RIGHT_TO_LEFT for c in text):
-        return f"{ISOLATE}{escaped}{END_ISOLATE}"
-    return escaped
+    return as_option(escaped)
 
 
-def _item_words(artifacts: ArtifactSet) -> Callable[[int], str]:
+def as_option(text: str) -> str:
+    """A name among what a selectbox offers, which knows no Markdown; isolated as in `as_text`."""
+    return f"{ISOLATE}{text}{END_ISOLATE}" if any(bidirectional(c) in RIGHT_TO_LEFT for c in text) else text
+
+
+def _item_words(artifacts: ArtifactSet, shown: Callable[[str], str] = as_text) -> Callable[[int], str]:
     names, listeners = artifacts.catalogue["name"], artifacts.catalogue["listeners"]
-    return lambda row: f"{as_text(str(names.iloc[row]))} · {listeners.iloc[row]:,}"
+    return lambda row: f"{shown(str(names.iloc[row]))} · {listeners.iloc[row]:,}"
 
 
 def _row_in_address(artifacts: ArtifactSet, index: NameIndex, key: str) -> int:

@@ -11,30 +11,21 @@ from recsys.artifacts.store import ArtifactSet, Pair
 from recsys.evaluation.words import verdict
 from recsys.report.facts import evaluation_basis
 from recsys.report.page import figures_table, report_html
-from recsys.ui.charts import unchecked
-from recsys.ui.controls import as_text
-from recsys.ui.evaluation_charts import (
-    COSTS,
-    DECISIVE,
-    MEASURES,
-    SEGMENTS,
+from recsys.ui.controls import as_text, shell_command
+from recsys.ui.drawing import show_chart
+from recsys.ui.evaluation_charts.differences import (
     TOLD,
     baseline_differences,
     baseline_sentence,
     differences_chart,
-    measure_title,
     pair_differences,
     pair_sentence,
-    repeat_figures,
-    repeat_sentence,
-    repeats_chart,
-    segment_figures,
-    segment_sentence,
-    segments_chart,
-    trade_off_chart,
-    trade_off_sentence,
-    trade_offs,
 )
+from recsys.ui.evaluation_charts.measures import measure_title
+from recsys.ui.evaluation_charts.repeats import repeat_figures, repeat_sentence, repeats_chart
+from recsys.ui.evaluation_charts.segments import SEGMENTS, segment_figures, segment_sentence, segments_chart
+from recsys.ui.evaluation_charts.trade_offs import COSTS, trade_off_chart, trade_off_sentence, trade_offs
+from recsys.ui.glossary import meaning_of
 from recsys.ui.loading import set_command
 
 PROTOCOLS = (
@@ -53,7 +44,7 @@ def evaluation_or_stop(artifacts: ArtifactSet, pair: Pair) -> Evaluated:
             "Both models are fitted anew without a part of the plays and asked for it, beside baselines. The result is "
             "added to this set by:"
         )
-        st.code(set_command("evaluate"), language="shell")
+        shell_command(set_command("evaluate"))
         report_panel(artifacts)
         st.stop()
     protocol = st.radio(
@@ -63,15 +54,15 @@ def evaluation_or_stop(artifacts: ArtifactSet, pair: Pair) -> Evaluated:
     if missing:
         st.header(f"{as_text(' and '.join(missing))} was not there when this was measured", anchor=False)
         st.write("Choose two other models above, or measure again:")
-        st.code(set_command("evaluate", "--protocol", protocol), language="shell")
+        shell_command(set_command("evaluate", "--protocol", protocol))
         st.stop()
     return found[protocol]
 
 
 def verdict_header(found: Evaluated, pair: Pair) -> None:
     """The verdict in one sentence with its uncertainty, and what it rests on."""
-    name, meaning = MEASURES[DECISIVE]
-    st.header(as_text(verdict(found, pair)), anchor=False, help=f"{name}: {meaning}.")
+    words = meaning_of("nDCG", "held-out", "95% interval", "baseline")
+    st.header(as_text(verdict(found, pair)), anchor=False, help=words)
     st.write(as_text(evaluation_basis(found)))
 
 
@@ -154,4 +145,4 @@ def report_panel(artifacts: ArtifactSet) -> None:
 
 def _chart(sentence: str, chart: Any, key: str) -> None:
     st.subheader(as_text(sentence), anchor=False)
-    st.altair_chart(unchecked(chart), key=key, alt=sentence)
+    show_chart(chart, key=key, words=sentence)

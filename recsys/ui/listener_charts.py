@@ -9,8 +9,8 @@ import altair as alt
 import pandas as pd
 
 from recsys.analysis.map_window import Window
-from recsys.ui.charts import CANVAS, MODEL_COLOURS, SHAPES
-from recsys.ui.map_charts import INK, PAPER, PLAIN, SIDE, axis_of, picture_layer, text_layers
+from recsys.ui.charts import CANVAS, INK, MODEL_COLOURS, SHAPES
+from recsys.ui.map_charts import PAPER, PLAIN, SIDE, SIDE_ON_TELEPHONE, axis_of, picture_layer, text_layers
 
 KINDS = ("more like this", "less like this")
 SALTIRE = "M-1,-1L1,1M-1,1L1,-1"
@@ -44,7 +44,7 @@ class Scene:
     regions: pd.DataFrame
 
 
-def listener_map_chart(scene: Scene, side: int, dark: bool = False) -> alt.HConcatChart:
+def listener_map_chart(scene: Scene, side: int, dark: bool = False, small: bool = False) -> alt.HConcatChart:
     """One model's map with the listener, what they played and what is offered, and lines between.
 
     Lines lead from the listener to what is offered; while nothing is, to what they played.
@@ -52,6 +52,7 @@ def listener_map_chart(scene: Scene, side: int, dark: bool = False) -> alt.HConc
     Parameters
     ----------
     side : which of the set's models it is, from 0: its colour and shape.
+    small : for a telephone, without names of regions.
     """
     ink, paper, own_colour = INK[dark], PAPER[dark], MODEL_COLOURS[side]
     window = scene.window
@@ -83,7 +84,7 @@ def listener_map_chart(scene: Scene, side: int, dark: bool = False) -> alt.HConc
     layers: list[Any] = [
         *([picture_layer(scene.density, window)] if scene.density else []),
         at(scene.others).mark_circle(size=9, color=PLAIN, opacity=0.35, clip=True),
-        *called(scene.regions, fontSize=12, fontStyle="italic", opacity=0.6),
+        *([] if small else called(scene.regions, fontSize=12, fontStyle="italic", opacity=0.6)),
         lines.mark_rule(
             color=own_colour if offers else ink, opacity=0.6 if offers else 0.35, strokeWidth=1.3, clip=True
         ),
@@ -102,7 +103,8 @@ def listener_map_chart(scene: Scene, side: int, dark: bool = False) -> alt.HConc
         *called(scene.offered_names, fontSize=12, fontWeight=600, dy=NAME_ABOVE),
         *called(scene.stand_names, fontSize=13, fontWeight="bold", dy=NAME_ABOVE - 3),
     ]  # fmt: skip
-    drawn = alt.layer(*layers, width=SIDE, height=SIDE, title=scene.title)
+    length = SIDE_ON_TELEPHONE if small else SIDE
+    drawn = alt.layer(*layers, width=length, height=length, title=scene.title)
     # A row of one: Streamlit fits a single chart into its box, title and all, which makes the square a rectangle.
     row: alt.HConcatChart = alt.hconcat(drawn, usermeta=CANVAS)
     return row

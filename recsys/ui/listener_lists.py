@@ -22,8 +22,9 @@ from recsys.listener.recommend import (
     strongest,
 )
 from recsys.listener.rerank import Wish
-from recsys.ui.charts import MODEL_COLOURS, unchecked
-from recsys.ui.controls import as_text, file_button, list_length
+from recsys.ui.charts import MODEL_COLOURS
+from recsys.ui.controls import as_option, as_text, file_button, list_length
+from recsys.ui.drawing import show_chart
 from recsys.ui.listener_charts import reasons_chart
 from recsys.ui.listener_profile import Asked
 from recsys.ui.ranked_lists import Words, ranked_lists, verdict_strip
@@ -102,7 +103,7 @@ def _why_panel(artifacts: ArtifactSet, lists: list[Recommended]) -> None:
     in_both = [item for item in known if all((each.table["item_id"] == item).any() for each in lists)]
     st.session_state["why"] = linked if linked in known else [*in_both, *known][0]
     item_id = st.selectbox(
-        "What drove this recommendation?", list(known), format_func=lambda each: as_text(str(known[each])), key="why",
+        "What drove this recommendation?", list(known), format_func=lambda each: as_option(str(known[each])), key="why",
         on_change=lambda: _explain(st.session_state["why"]), width=420,
     )  # fmt: skip
     sides = artifacts.places([model_of(each.way) for each in lists])
@@ -131,11 +132,8 @@ def _reasons(artifacts: ArtifactSet, each: Recommended, at: int, side: int) -> N
     does = f"adds {adds:.2f}" if adds >= 0 else f"takes {-adds:.2f} away"
     words = f"{each.title}: of {score:.2f}, {best} {does}"
     st.subheader(as_text(words), anchor=False)
-    st.altair_chart(
-        unchecked(reasons_chart(pd.DataFrame(rows, columns=["item", "adds"]), MODEL_COLOURS[side])),
-        key=f"reasons_{side}",
-        alt=words,
-    )
+    chart = reasons_chart(pd.DataFrame(rows, columns=["item", "adds"]), MODEL_COLOURS[side])
+    show_chart(chart, key=f"reasons_{side}", words=words)
 
 
 def _price_table(lists: list[Recommended]) -> str:

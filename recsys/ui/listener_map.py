@@ -15,8 +15,9 @@ from recsys.analysis.map_window import Layout, Rows, Window, around, drawn_rows,
 from recsys.analysis.neighbours import top_columns
 from recsys.artifacts.store import ArtifactSet
 from recsys.listener.recommend import FOLD_IN, Recommended, Recommender, model_of
-from recsys.ui.charts import unchecked
+from recsys.plural import counted
 from recsys.ui.controls import as_text
+from recsys.ui.drawing import on_telephone, show_chart
 from recsys.ui.listener_charts import KINDS, Scene, listener_map_chart
 from recsys.ui.loading import set_command
 from recsys.ui.map_view import METHODS, density_picture
@@ -156,10 +157,13 @@ def _steps(artifacts: ArtifactSet, sides: list[_Side], method: str, plays: bool)
     with st.container(horizontal=True, key="maps_box"):
         places = artifacts.places([side.model for side in sides])
         for at, (place, scene) in enumerate(zip(places, scenes, strict=True)):
-            st.altair_chart(
-                unchecked(listener_map_chart(scene, place, dark)), key=f"listener_map_{at}", width="content",
-                alt=f"{scene.title}: {len(scene.own)} items played, {len(scene.offered)} offered",
-            )  # fmt: skip
+            drawn = f"{scene.title}: {counted(len(scene.own), 'item')} played, {len(scene.offered)} offered"
+            show_chart(
+                listener_map_chart(scene, place, dark, small=on_telephone()),
+                key=f"listener_map_{at}",
+                words=f"{words}. {drawn}.",
+                width="content",
+            )
     for sentence in _remarks(artifacts, sides, str(step), windows, whole):
         st.caption(sentence)
 

@@ -21,7 +21,8 @@ from recsys.listener.matching import Match, Matcher, has_tracks, wanted_items, w
 from recsys.listener.profile import Profile
 from recsys.listener.recommend import Recommender
 from recsys.listener.uploads import LARGEST_UPLOAD, read_upload
-from recsys.ui.controls import as_text, item_was_chosen, search_box
+from recsys.plural import counted
+from recsys.ui.controls import as_option, as_text, item_was_chosen, search_box
 
 DATA, PICKS, LIST, FILE = "a listener of the data", "items I choose", "a list I paste", "a file of mine"
 MOST_PICKS, HEAVIEST_PICK = 50, 100.0
@@ -180,7 +181,7 @@ def _of_file(artifacts: ArtifactSet, index: NameIndex) -> Asked | None:
     if history is None:
         st.error(as_text(matches))
         return None
-    with st.expander(f"{len(history.wanted):,} items were read"):
+    with st.expander(f"What was read: {counted(len(history.wanted), 'item')}"):
         for remark in history.remarks:
             st.write(as_text(remark))
     weights = _as_agreed(artifacts, index, matches, key)
@@ -237,14 +238,14 @@ def _as_agreed(artifacts: ArtifactSet, index: NameIndex, matches: list[Match], k
         st.warning(f"None of the {len(matches):,} items is in this set; choose another set, or other items.")
         return {}
     if missing or unsure:
-        st.caption(f"{len(weights):,} items of this set count.")
+        st.caption(f"Counted: {counted(len(weights), 'item')} of this set.")
     return weights
 
 
 def _which(artifacts: ArtifactSet, index: NameIndex, match: Match, key: str) -> int | None:
     """The item that the person takes a text for, or none."""
     listeners = artifacts.catalogue["listeners"]
-    names = {row: f"{as_text(index.names[row])} · {listeners.iloc[row]:,}" for row in match.candidates}
+    names = {row: f"{as_option(index.names[row])} · {listeners.iloc[row]:,}" for row in match.candidates}
     names[NOT_THIS] = "none of these"
     options = list(names)
     usual = options.index(NOT_THIS if match.row is None else match.row)

@@ -26,9 +26,11 @@ from recsys.analysis.agreement import (
 )
 from recsys.analysis.hubness import Hubness, appearances, hubness
 from recsys.analysis.search import NameIndex
-from recsys.artifacts.store import BETWEEN, ArtifactSet, Pair, artifact_sets
+from recsys.artifacts.names import BETWEEN
+from recsys.artifacts.store import ArtifactSet, Pair, artifact_sets
 from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, UnsupportedSchema
-from recsys.ui.controls import as_text, set_picker
+from recsys.ui.controls import as_text, set_picker, shell_command, way_back_to_tour
+from recsys.ui.glossary import glossary
 from recsys.ui.sign_in import stop_strangers
 from recsys.ui.soundness import sound_build, watch
 
@@ -83,15 +85,18 @@ def artifacts_or_stop() -> ArtifactSet:
     if not sets:
         st.header("No artifact set yet")
         st.write(f"Nothing to show in `{root}`. Build a set from listening data, then reload this page:")
-        st.code("python -m recsys build READER --input PATH --out artifacts/NAME", language="shell")
+        shell_command("python -m recsys build READER --input PATH --out artifacts/NAME")
         st.write("The demo set is made by `make demo`. Another folder is searched when `RECSYS_ARTIFACTS` names it.")
         st.stop()
+    way_back_to_tour()
     with st.container(horizontal=True, vertical_alignment="bottom", key="set_strip"):
         name = set_picker(list(sets))
         strip = st.empty()
+        with st.popover("Glossary", type="tertiary"):
+            st.html(glossary())
     artifacts = _session_build(name, sets[name])
     _check_link(name, artifacts)
-    strip.caption(_strip_words(artifacts))
+    strip.caption(_strip_words(artifacts), width="content")
     return artifacts
 
 
@@ -263,7 +268,7 @@ def _explain(name: str, error: ArtifactError) -> None:
     st.write("Choose another set above, or mend this one. What is wrong in full:")
     root = artifacts_root()
     path = {path.name: path for path in artifact_sets(root)}.get(name, root / name)
-    st.code(f"python -m recsys verify {shlex.quote(str(path))}", language="shell")
+    shell_command(f"python -m recsys verify {shlex.quote(str(path))}")
 
 
 def _offered(path: Path) -> tuple[bool, float, str]:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import altair as alt
 import pandas as pd
 
 from recsys.analysis.map_window import Window
-from recsys.ui.charts import BUILT, CANVAS, MODEL_COLOURS, png_of, svg_of
+from recsys.ui.charts import BUILT, CANVAS, INK, MODEL_COLOURS, png_of, svg_of
 
-SIDE = 520
+SIDE, SIDE_ON_TELEPHONE = 520, 328
 SMALL_DOTS, LARGE_DOTS, MANY = 16, 36, 2_000
 PLAIN, MARKED = "#8a8a8a", "#b05105"
-PAPER, INK = {False: "#fdfcf9", True: "#16181a"}, {False: "#1d1d1b", True: "#eceae4"}  # by whether it is dark
+PAPER = {False: "#fdfcf9", True: "#16181a"}  # by whether it is dark
+# Viridis without the end that cannot be told from the paper, by whether that is dark.
+SEEN = {
+    False: alt.SchemeParams(name="viridis", extent=[0, 0.9]),
+    True: alt.SchemeParams(name="viridis", extent=[0.35, 1]),
+}
+LinkedMaps: TypeAlias = alt.HConcatChart | alt.VConcatChart
 # A picture to take away may hold as many points as the page draws.
 alt.data_transformers.disable_max_rows()
 
@@ -54,7 +60,8 @@ def linked_maps_chart(
     rectangle: dict[str, list[float]] | None = None,
     dark: bool = False,
     places: tuple[int, int] = BUILT,
-) -> alt.HConcatChart:
+    small: bool = False,
+) -> LinkedMaps:
     """Both models' maps side by side, in one window. Pointing at an item lights it on both; a click selects it under
     the name "pick"; a rectangle drawn on either map, named "brush", shows on the other where its items went.
 
@@ -65,6 +72,7 @@ def linked_maps_chart(
     query : the item_row of the item asked about.
     rectangle : one that is drawn on the first map from the start: ranges x and y.
     places : which of the set's models the two are.
+    small : for a telephone: smaller, one below the other, without names of single items.
     """
     hover = alt.selection_point(name="hov", fields=["item_row"], on="pointerover", clear="pointerout", empty=False)
     pick = alt.selection_point(name="pick", fields=["item_row"], on="click", empty=False)
@@ -78,7 +86,7 @@ def linked_maps_chart(
         is_flag = points[column].dtype == bool
         # What has no value has a place all the same, and is drawn grey.
         dots = base.mark_circle(opacity=0.6, clip=True, invalid=None).encode(
-            color=_colour(column, colour, is_flag),
+            color=_colour(column, colour, is_flag, dark),
             # Never colour alone: what is in stands out by its size.
             size=alt.Size(f"{column}:N", scale=alt.Scale(domain=[False, True], range=[14, 60]), legend=None)
             if is_flag
@@ -95,24 +103,26 @@ def linked_maps_chart(
             *([picture_layer(half.density, window)] if half.density else []),
             dots.add_params(hover, pick, brush),
             base.transform_filter(brush).mark_circle(size=34, color=MARKED, opacity=0.9, clip=True),
-            *text_layers(half.names, window, dark, fontSize=11, dy=-9, opacity=0.8),
-            *text_layers(half.regions, window, dark, fontSize=12, fontWeight=600),
+            *([] if small else text_layers(half.names, window, dark, fontSize=11, dy=-9, opacity=0.8)),
+            *text_layers(half.regions, window, dark, fontSize=10 if small else 12, fontWeight=600),
             alt.Chart(half.rays)
             .mark_rule(color=own, opacity=0.7, strokeWidth=1.5, clip=True)
             .encode(x=axis_of(alt.X, "x", window.x), y=axis_of(alt.Y, "y", window.y), x2=alt.X2("x2"), y2=alt.Y2("y2")),
             asked.mark_point(shape="cross", size=160, strokeWidth=3, color=own, clip=True),
-            asked.mark_text(dy=-14, fontSize=13, fontWeight="bold", color=own, clip=True).encode(
-                text=alt.Text("name:N")
+            *(
+                asked.mark_text(dy=-14, fontSize=13, fontWeight="bold", clip=True, **style).encode(text="name:N")
+                for style in ({"color": PAPER[dark], "stroke": PAPER[dark], "strokeWidth": 4}, {"color": INK[dark]})
             ),
             lit.mark_point(size=220, strokeWidth=2.5, color=MARKED, clip=True),
             lit.mark_text(dy=-16, fontSize=13, color=MARKED, clip=True).encode(text=alt.Text("name:N")),
         ]
-        maps.append(alt.layer(*layers, width=SIDE, height=SIDE, title=half.title))
+        length = SIDE_ON_TELEPHONE if small else SIDE
+        maps.append(alt.layer(*layers, width=length, height=length, title=half.title))
     with warnings.catch_warnings():
         # One parameter for both maps is what links them; Altair says each time that it made one of two.
         warnings.filterwarnings("ignore", "Automatically deduplicated selection parameter")
         # All in one step: each that follows would copy every layer.
-        linked: alt.HConcatChart = alt.hconcat(
+        linked: LinkedMaps = (alt.vconcat if small else alt.hconcat)(
             *maps,
             data=points,
             resolve=alt.Resolve(scale=alt.ScaleResolveMap(color="shared")),
@@ -123,7 +133,7 @@ def linked_maps_chart(
 
 
 def picture_of(
-    chart: alt.HConcatChart, title: str, facts: list[str], form: Literal["png", "svg"], dark: bool = False
+    chart: LinkedMaps, title: str, facts: list[str], form: Literal["png", "svg"], dark: bool = False
 ) -> bytes:
     """The chart as a file, under a title and the facts that belong to it."""
     head = alt.Title(title, subtitle=facts, anchor="start", fontSize=18, subtitleFontSize=12, offset=14)
@@ -169,10 +179,10 @@ def text_layers(labels: pd.DataFrame, window: Window, dark: bool, **style: Any) 
     return [text.mark_text(clip=True, **paper), text.mark_text(clip=True, **{"color": INK[dark], **style})]
 
 
-def _colour(column: str, colour: Colour, is_flag: bool) -> alt.Color:
+def _colour(column: str, colour: Colour, is_flag: bool, dark: bool) -> alt.Color:
     if is_flag:
         scale = alt.Scale(domain=[False, True], range=[PLAIN, MARKED])
         return alt.Color(f"{column}:N", title=colour.words, scale=scale, legend=alt.Legend(orient="top"))
     number = "d" if colour.is_whole else alt.Undefined
     legend = alt.Legend(orient="top", gradientLength=180, titleLimit=600, format=number)
-    return alt.Color(f"{column}:Q", title=colour.words, scale=alt.Scale(scheme="viridis"), legend=legend)
+    return alt.Color(f"{column}:Q", title=colour.words, scale=alt.Scale(scheme=SEEN[dark]), legend=legend)

@@ -6,7 +6,6 @@ import io
 from functools import partial
 from typing import Literal
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -16,14 +15,14 @@ from recsys.artifacts.store import ArtifactSet, Pair
 from recsys.bridges.projector import metadata_tsv, vectors_tsv
 from recsys.interactions.spreadsheet import csv_bytes
 from recsys.ui.controls import file_button
-from recsys.ui.map_charts import picture_of
+from recsys.ui.map_charts import LinkedMaps, picture_of
 from recsys.ui.map_view import METHODS, MapView
 
 # What the projector, a page in a browser, still opens.
 MOST_PROJECTED = 10_000
 
 
-def download_maps(artifacts: ArtifactSet, view: MapView, chart: alt.HConcatChart, item_row: int, dark: bool) -> None:
+def download_maps(artifacts: ArtifactSet, view: MapView, chart: LinkedMaps, item_row: int, dark: bool) -> None:
     """Both maps as they stand as a picture, every item's places as a table, and vectors for the Embedding Projector."""
     build = artifacts.fingerprint[:12]
     title = f"{artifacts.catalogue['name'].iloc[item_row]} among all items"

@@ -14,7 +14,7 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from recsys.analysis.map_window import Layout, Rows, Window, density, drawn_rows, labels_in, names_in
+from recsys.analysis.map_window import Layout, Rows, Window, density, drawn_rows, labels_in, named_item, names_in
 from recsys.analysis.projection import shifts
 from recsys.artifacts.store import ArtifactSet, Pair
 from recsys.ui.loading import agreement_of
@@ -88,13 +88,14 @@ def map_view(
     names = artifacts.catalogue["name"].to_numpy(object)
     halves = []
     for model, place, rows_near in zip(pair, places, near, strict=True):
-        named = labels_in(artifacts.map_regions(model, method), window, whole)[["x", "y", "label"]]
+        asked = named_item(place, names, window, item_row)
+        named = labels_in(artifacts.map_regions(model, method), window, whole, asked)[["x", "y", "label"]]
         halves.append(
             Half(
                 title=f"{artifacts.titles[model]}, {METHODS[method]}",
                 rays=_rays(place, item_row, rows_near),
                 regions=named,
-                names=names_in(place, names, window, item_row, named),
+                names=names_in(place, names, window, item_row, pd.concat([asked, named])),
                 density=None if in_window == len(rows) else density_picture(place, window),
             )
         )

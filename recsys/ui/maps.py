@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,15 @@ import streamlit as st
 from recsys.analysis.map_window import Window, around, frame
 from recsys.artifacts.manifest import MapEntry
 from recsys.artifacts.store import ArtifactSet, Pair
-from recsys.ui.charts import unchecked
-from recsys.ui.controls import as_text, choose_item
+from recsys.plural import counted
+from recsys.ui.controls import as_text, choose_item, shell_command
+from recsys.ui.drawing import on_telephone, show_chart
+from recsys.ui.glossary import meaning_of
 from recsys.ui.loading import commonest_tags, set_command
 from recsys.ui.map_charts import linked_maps_chart
 from recsys.ui.map_downloads import download_maps, download_rectangle
 from recsys.ui.map_view import COLOURS, METHODS, MapView, colours_of, in_rectangle, layouts, map_view
+from recsys.ui.passport import told_table
 
 Layout = npt.NDArray[np.float32]
 
@@ -36,7 +38,7 @@ def mapped_methods(artifacts: ArtifactSet, pair: Pair) -> list[str]:
         st.write("A map places similar items near each other. Maps are added to a set without training again:")
         lacking = [model for model in pair if not any(f"{model}/{method}" in there for method in METHODS)]
         which = ("--model", lacking[0]) if len(lacking) == 1 else ()
-        st.code(set_command("map", "--method", "umap", *which), language="shell")
+        shell_command(set_command("map", "--method", "umap", *which))
         st.stop()
     return methods
 
@@ -46,8 +48,9 @@ def map_controls(artifacts: ArtifactSet, pair: Pair, methods: list[str]) -> tupl
     left, middle, right = st.columns([2, 3, 3], gap="large")
     with left:
         method = st.radio(
-            "Method", methods, format_func=METHODS.__getitem__, key="method", bind="query-params", horizontal=True
-        )
+            "Method", methods, format_func=METHODS.__getitem__, key="method", bind="query-params", horizontal=True,
+            help=meaning_of("map", "UMAP", "t-SNE"),
+        )  # fmt: skip
     with middle:
         colours = colours_of(artifacts, artifacts.fingerprint, pair)
         colour = st.selectbox("Colour", colours, key="colour", bind="query-params", width=260, help=_meanings(colours))
@@ -81,7 +84,9 @@ def _maps(
 ) -> None:
     dark = st.context.theme.type == "dark"
     places = artifacts.places(view.pair)
-    chart = linked_maps_chart(view.points, view.halves, view.colour, item_row, view.window, rectangle, dark, places)
+    chart = linked_maps_chart(
+        view.points, view.halves, view.colour, item_row, view.window, rectangle, dark, places, small=on_telephone()
+    )
 
     def go() -> None:
         selection = st.session_state[key]["selection"]
@@ -90,11 +95,10 @@ def _maps(
         if picked := selection.get("pick", []):
             choose_item(str(artifacts.catalogue["item_id"].iloc[int(picked[0]["item_row"])]))
 
-    words = f"{' and '.join(half.title for half in view.halves)}: {len(view.points):,} items"
+    drawn = f"{' and '.join(half.title for half in view.halves)}: {len(view.points):,} items"
+    words = f"{_kept_words(artifacts, view.pair, item_row, view.method)} {drawn}."
     with st.container(key="maps_box"):
-        st.altair_chart(
-            unchecked(chart), key=key, on_select=go, selection_mode=["pick", "brush"], width="content", alt=words
-        )
+        show_chart(chart, key=key, words=words, on_select=go, selection_mode=["pick", "brush"], width="content")
     st.caption(
         "Point at an item to see it on both maps; click it to ask about it; draw a rectangle on either map to list its "
         f"items and see where they stand on the other. Lines: the {n} true nearest items, wherever the map put them."
@@ -200,7 +204,7 @@ def _brushed(artifacts: ArtifactSet, pair: Pair, method: str, whole: Window) -> 
         return
     rows, inside = found
     items = artifacts.catalogue.iloc[rows]
-    st.subheader(f"{len(rows):,} items in the rectangle", anchor=False)
+    st.subheader(f"{counted(len(rows), 'item')} in the rectangle", anchor=False)
     table = items.assign(tags=items["tags"].map(lambda tags: ", ".join(list(tags)[:3])))
     with st.container(horizontal=True):
         st.button("Zoom to the rectangle", key="zoom_rectangle", on_click=_go_to, args=(inside.scaled(1, whole), whole))
@@ -221,27 +225,22 @@ def trust_of_maps(artifacts: ArtifactSet, models: Pair, method: str) -> None:
     entries = [maps[f"{model}/{method}"] for model in models]
     n = entries[0].n
     st.subheader(f"What these maps bend: {_bent(artifacts, entries, models)}", anchor=False)
-    rows = [
-        (f"True top {n} among the {n} nearest on the map", "faithfulness"),
-        ("Trustworthiness: near on the map is near in truth", "trustworthiness"),
-        ("Continuity: near in truth is near on the map", "continuity"),
-    ]
-    head = "".join(
-        f'<th scope="col">{escape(artifacts.titles[model])}</th><th scope="col">by chance</th><th scope="col">PCA</th>'
-        for model in models
+    rows = {
+        (f"True top {n} among the {n} nearest on the map", "the share that stands there"): "faithfulness",
+        ("Trustworthiness", "near on the map is near in truth"): "trustworthiness",
+        ("Continuity", "near in truth is near on the map"): "continuity",
+    }
+    told_table(
+        [artifacts.titles[model] for model in models],
+        {label: [_beside_others(entry, what) for entry in entries] for label, what in rows.items()},
+        classes="trust hubs",
     )
-    body = "".join(
-        f'<tr><th scope="row">{label}</th>'
-        + "".join(
-            f"<td>{_share(getattr(each, what))}</td>" for entry in entries for each in (entry, entry.random, entry.pca)
-        )
-        + "</tr>"
-        for label, what in rows
-    )
-    st.html(
-        '<div class="scroll" tabindex="0" role="region" aria-label="What the maps bend">'
-        f'<table class="trust hubs"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    st.caption("A map of points at random shows what chance gives.", help=meaning_of("PCA"))
+
+
+def _beside_others(entry: MapEntry, what: str) -> str:
+    own, chance, plane = (_share(getattr(each, what)) for each in (entry, entry.random, entry.pca))
+    return f"{own}; by chance {chance}, PCA {plane}"
 
 
 def _bent(artifacts: ArtifactSet, entries: list[MapEntry], models: Pair) -> str:
@@ -257,6 +256,11 @@ def map_heading(artifacts: ArtifactSet, pair: Pair, item_row: int, method: str) 
     """Whose neighbours are drawn, and how many of them each map shows where they belong."""
     name = as_text(str(artifacts.catalogue["name"].iloc[item_row]))
     st.header(f"{name} among all items", anchor=False)
+    st.subheader(as_text(_kept_words(artifacts, pair, item_row, method)), anchor=False, help=meaning_of("map"))
+
+
+def _kept_words(artifacts: ArtifactSet, pair: Pair, item_row: int, method: str) -> str:
+    """How many of an item's true neighbours each map shows where they belong, in a sentence."""
     told, n = [], 0
     for model in pair:
         entry = (artifacts.manifest.maps or {})[f"{model}/{method}"]
@@ -266,7 +270,7 @@ def map_heading(artifacts: ArtifactSet, pair: Pair, item_row: int, method: str) 
             if np.isnan(share)
             else f"{artifacts.titles[model]}'s map keeps {share * n:.0f} among its {n} nearest"
         )
-    st.markdown(f"Of its {n} true neighbours {', '.join(told)}.")
+    return f"Of its {n} true neighbours {', '.join(told)}."
 
 
 def _share(value: float | None) -> str:

@@ -11,10 +11,12 @@ import streamlit as st
 
 from recsys.artifacts.store import ArtifactSet
 from recsys.ui.bm25_controls import Setting, choose_setting
-from recsys.ui.charts import unchecked
+from recsys.ui.controls import shell_command
+from recsys.ui.drawing import show_chart
+from recsys.ui.glossary import meaning_of
 from recsys.ui.loading import set_command
 from recsys.ui.whatif_charts import grid_chart, grid_sentence
-from recsys.whatif.engine import setting
+from recsys.whatif.result import setting
 from recsys.whatif.trust import TUTORIAL
 
 METRICS = {
@@ -33,13 +35,13 @@ def measured_line(artifacts: ArtifactSet, grid: pd.DataFrame | None, asked: Sett
         return
     words = measured_words(grid, artifacts.manifest.tuning.n, asked, baseline)
     if words:
-        st.write(words)
+        st.markdown(words, help=meaning_of("nDCG", "held-out", "overlap"))
 
 
 def measured_words(grid: pd.DataFrame, n: int, asked: Setting, baseline: Setting) -> str:
     """How well a setting recommends held-out items, and how far two fits agree, against the baseline; both at the
     nearest settings that were measured. Empty where those are one and the same, or do not converge."""
-    here, there = (_nearest(grid, *each) for each in (asked, baseline))
+    here, there = (nearest_measured(grid, *each) for each in (asked, baseline))
     points = [(float(row["k1"]), float(row["b"])) for row in (here, there)]
     if points[0] == points[1] or not np.isfinite([here["ndcg"], there["ndcg"]]).all():
         return ""
@@ -53,7 +55,7 @@ def measured_words(grid: pd.DataFrame, n: int, asked: Setting, baseline: Setting
     return f"{words}."
 
 
-def _nearest(grid: pd.DataFrame, k1: float, b: float) -> pd.Series[Any]:
+def nearest_measured(grid: pd.DataFrame, k1: float, b: float) -> pd.Series[Any]:
     """The measured setting that is nearest: in K1 by its logarithm, as on the slider."""
     apart = np.abs(np.log(grid["k1"] + 0.1) - math.log(k1 + 0.1)) + np.abs(grid["b"] - b)
     return grid.iloc[int(np.argmin(apart))]
@@ -65,12 +67,16 @@ def grid_panel(artifacts: ArtifactSet, grid: pd.DataFrame | None, k1: float, b: 
     if grid is None or how is None:
         st.subheader("Is another K1 or B better? Not measured yet", anchor=False)
         st.write("A grid of settings, each measured on held-out plays, is added to this set by:")
-        st.code(set_command("tune"), language="shell")
+        shell_command(set_command("tune"))
         return
     known = [metric for metric in METRICS if metric in grid and grid[metric].notna().any()]
     words = {metric: METRICS[metric].format(n=how.n) for metric in known}
-    st.subheader(grid_sentence(grid, how.n), anchor=False)
-    chosen = st.selectbox("Measured", known, format_func=words.__getitem__, key="metric", width=320)
+    sentence = grid_sentence(grid, how.n)
+    st.subheader(sentence, anchor=False)
+    chosen = st.selectbox(
+        "Measured", known, format_func=words.__getitem__, key="metric", width=320,
+        help=meaning_of("nDCG", "Recall", "overlap", "coverage", "held-out"),
+    )  # fmt: skip
 
     def go() -> None:
         cells: list[dict[str, Any]] = st.session_state["grid"]["selection"].get("cell", [])
@@ -78,7 +84,7 @@ def grid_panel(artifacts: ArtifactSet, grid: pd.DataFrame | None, k1: float, b: 
             choose_setting(float(cells[0]["k1"]), float(cells[0]["b"]))
 
     chart = grid_chart(grid, chosen, words[chosen], (k1, b), TUTORIAL)
-    st.altair_chart(unchecked(chart), key="grid", on_select=go, selection_mode=["cell"], alt=grid_sentence(grid, how.n))
+    show_chart(chart, key="grid", words=sentence, on_select=go, selection_mode=["cell"])
     on_grid = bool(((grid["k1"] == k1) & (grid["b"] == b)).any())
     you = "● you, " if on_grid else f"{setting(k1, b)} was not measured. "
     outline = " Outlined: not worse than the best beyond noise." if chosen == "ndcg" else ""

@@ -17,10 +17,11 @@ from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import RerunException, StopException
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 
-from recsys.artifacts.store import BETWEEN
+from recsys.artifacts.names import BETWEEN
 from recsys.serving.figures import Figures, exposition
 from recsys.serving.readiness import Readiness, readiness
 from recsys.serving.runs import Outcome, PageRun, page_log, record
+from recsys.ui.soundness import known_damage
 
 HEALTH, METRICS = "/health", "/metrics"
 # However often somebody asks, sets are not opened more often than that.
@@ -116,7 +117,7 @@ def _looked() -> Readiness:
     with _looking:
         if _last is None or time.monotonic() - _last[0] > SECONDS_BETWEEN_LOOKS:
             before = _last[1].problems if _last else {}
-            found = readiness(artifacts_root())
+            found = readiness(artifacts_root(), known_damage())
             for name, problem in found.problems.items():
                 if before.get(name) != problem:
                     logging.getLogger(__name__).error("artifact set cannot be served: %s", problem)

@@ -11,6 +11,7 @@ from recsys.artifacts.manifest import Manifest
 from recsys.artifacts.store import ArtifactSet
 from recsys.report.facts import passport_facts, trust_rows
 from recsys.ui.controls import as_text
+from recsys.ui.glossary import marked
 
 
 def passport(artifacts: ArtifactSet) -> None:
@@ -18,7 +19,7 @@ def passport(artifacts: ArtifactSet) -> None:
     facts = passport_facts(artifacts)
     st.html(
         "<dl class='passport'>"
-        + "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
+        + "".join(f"<dt>{escape(name)}</dt><dd>{marked(value)}</dd>" for name, value in facts.items())
         + "</dl>"
     )
     for warning in artifacts.manifest.warnings:
@@ -27,7 +28,7 @@ def passport(artifacts: ArtifactSet) -> None:
 
 def trust_table(manifest: Manifest) -> None:
     """What was measured of each model at build time, each row with what it means."""
-    _told_table([model.title for model in manifest.models.values()], trust_rows(manifest))
+    told_table([model.title for model in manifest.models.values()], trust_rows(manifest))
     st.caption("None of this says which model recommends better; it says how far what you see can be believed.")
 
 
@@ -40,7 +41,7 @@ def hub_table(found: dict[str, tuple[Hubness, list[Hubness]]], titles: dict[str,
             "popularity_lift", "{:.2f}×",
         ),
     }  # fmt: skip
-    _told_table(
+    told_table(
         [titles[model] for model in found],
         {
             label: [_with_range(form, what, consensus, fits) for consensus, fits in found.values()]
@@ -51,16 +52,24 @@ def hub_table(found: dict[str, tuple[Hubness, list[Hubness]]], titles: dict[str,
     st.caption("Single fits differ in nothing but their seeds; the figure before them is that of all refits together.")
 
 
-def _told_table(heads: list[str], rows: dict[tuple[str, str], list[str]], classes: str = "trust") -> None:
-    """A table whose rows say what they mean; rows are (label, meaning) and the cells."""
+def told_table(heads: list[str], rows: dict[tuple[str, str], list[str]], classes: str = "trust") -> None:
+    """A table whose rows say what they mean.
+
+    rows : by label and meaning the cells; what follows "; " in a cell stands small below it.
+    """
     head = "".join(f'<th scope="col">{escape(each)}</th>' for each in heads)
     body = "".join(
-        f'<tr><th scope="row">{escape(label)}<small>{escape(meaning)}</small></th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        f'<tr><th scope="row">{marked(label)}<small>{marked(meaning)}</small></th>'
+        + "".join(f"<td>{_in_two_lines(cell)}</td>" for cell in cells)
         + "</tr>"
         for (label, meaning), cells in rows.items()
     )
     st.html(f'<table class="{classes}"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def _in_two_lines(cell: str) -> str:
+    figure, _, noise = cell.partition("; ")
+    return f"{escape(figure)}<small>{escape(noise)}</small>" if noise else escape(figure)
 
 
 def _with_range(form: str, what: str, consensus: Hubness, fits: list[Hubness]) -> str:

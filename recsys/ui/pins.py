@@ -10,6 +10,7 @@ from recsys.analysis.search import NameIndex
 from recsys.analysis.side_by_side import SideBySide, compare_neighbours
 from recsys.artifacts.store import ArtifactSet, Pair
 from recsys.ui.controls import as_text, choose_item
+from recsys.ui.glossary import marked
 
 MOST_PINS = 3
 VERDICTS = {"real": "a real difference", "noise": "not told from noise", "unknown": "not known"}
@@ -66,7 +67,7 @@ def _pins_in_address(index: NameIndex, key: str) -> list[str]:
 def _table(views: list[SideBySide]) -> str:
     titles = list(views[0].titles.values())
     heads = ["pinned", "listeners", "models share", *(f"{title} with itself" for title in titles), "verdict", "in both"]
-    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in heads)
+    head = "".join(f'<th scope="col">{marked(each)}</th>' for each in heads)
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Pinned items">'
         f'<table class="trust pins"><thead><tr>{head}</tr></thead><tbody>'

@@ -13,7 +13,10 @@ import pandas as pd
 import streamlit as st
 
 from recsys.analysis.side_by_side import EVERY_POPULARITY, MEANINGS, SideBySide, headline, why_this_verdict
+from recsys.plural import counted
 from recsys.ui.controls import choose_item
+from recsys.ui.glossary import MEANINGS as MEANINGS_OF_WORDS
+from recsys.ui.glossary import marked
 
 HINTS = {
     "als": "who likes what",
@@ -32,8 +35,8 @@ IMPORTED = "made elsewhere"
 MARKS = {"baseline": ("stays, {there} now", "left"), "whatif": ("was {there}", "entered")}
 EXPLAINED = ("similarity", "stability", "popularity")
 MOST_DOTS = 5
-WITH_ITSELF = "With itself: one half of the refits against the other half."
-RBO_HELP = "Rank-biased overlap, p = 0.9: agreement that counts the top ranks most"
+WITH_ITSELF = "With itself, that is the noise floor: one half of the refits against the other half."
+RBO_HELP = f"{MEANINGS_OF_WORDS['RBO'][0].upper()}{MEANINGS_OF_WORDS['RBO'][1:]}"
 
 
 @dataclass(frozen=True)
@@ -78,19 +81,20 @@ def verdict_strip(view: SideBySide, words: str, meaning: str, why: str | None = 
     """Words that say what to make of two lists, what they mean in bold, the overlaps as bars, and the rule behind it
     (or `why` in its place)."""
     bars = "".join(
-        f'<span class="bar {bar["place"]}"><span class="label">{escape(bar["label"])}</span>'
+        f'<span class="bar {bar["place"]}"><span class="label">{marked(bar["label"])}</span>'
         f'<span class="track"><span class="fill" style="width:{100 * bar["share"]:.0f}%"></span></span>'
         f"<span>{bar['words']}</span></span>"
         for bar in overlap_bars(view)
     )
     if view.rbo is not None:
-        bars += f'<span class="rbo" title="{RBO_HELP}">RBO {view.rbo:.2f}</span>'
+        bars += f'<span class="rbo">{marked("RBO")} {view.rbo:.2f}</span>'
     name = escape(view.name)
     words = escape(words).replace(name, f"<bdi>{name}</bdi>", 1)
     words = words.replace(escape(meaning), f"<strong>{escape(meaning)}</strong>")
-    reason = escape(why_this_verdict(view) if why is None else why)
-    with_itself = escape(WITH_ITSELF) if view.overlap is not None else ""
-    st.html(f'<div class="verdict"><p>{words}</p><div>{bars}</div><p class="why">{reason} {with_itself}</p></div>')
+    reason = why_this_verdict(view) if why is None else why
+    with_itself = WITH_ITSELF if view.overlap is not None else ""
+    told = marked(f"{reason} {with_itself}")
+    st.html(f'<div class="verdict"><p>{words}</p><div>{bars}</div><p class="why">{told}</p></div>')
 
 
 def overlap_bars(view: SideBySide) -> list[dict[str, Any]]:
@@ -121,7 +125,7 @@ def ranked_lists(
 
     _component()(data=lists_data(view, words), key=key, on_chosen_change=go)
     explained = "".join(
-        f"<b>{escape(label)}</b> {escape(meaning)}. "
+        f"<b>{escape(label)}</b> {marked(meaning)}. "
         for column, label, meaning in words.columns()
         if column in EXPLAINED
     )
@@ -181,7 +185,7 @@ def _one_list(view: SideBySide, model: str, table: pd.DataFrame, words: Words) -
                 "stability": _dots(row["stability"], view.n_replicates[model]),
                 "stability_help": _stability_words(row["stability"], view.n_replicates[model], view.n),
                 "popularity": _ordinal(round(row["popularity"])),
-                "popularity_help": f"{row['listeners']:,} listeners",
+                "popularity_help": counted(row["listeners"], "listener"),
             }
             for row in table.to_dict("records")
         ],

@@ -14,9 +14,10 @@ from recsys.artifacts.manifest import Evaluation
 from recsys.artifacts.store import ArtifactSet
 from recsys.errors import ArtifactError, RecsysError
 from recsys.ui.controls import as_text
+from recsys.ui.glossary import marked
 from recsys.ui.loading import opened_set, set_path
 from recsys.ui.ranked_lists import ranked_lists, verdict_strip
-from recsys.whatif.engine import MEANINGS, setting
+from recsys.whatif.result import MEANINGS, setting
 
 THIS = "this set"
 
@@ -25,7 +26,7 @@ def kept_at(artifacts: ArtifactSet, k1: float, b: float) -> ArtifactSet | None:
     """The scenario of the set on show that was fitted in full with this K1 and B, over the same items."""
     for scenario in _scenarios().values():
         params = scenario.manifest.models["als"].params
-        if (params["k1"], params["b"]) == (k1, b) and _same_items(scenario, artifacts):
+        if (params["k1"], params["b"]) == (k1, b) and scenario.has_items_of(artifacts):
             return scenario
     return None
 
@@ -41,12 +42,6 @@ def _scenarios() -> dict[str, ArtifactSet]:
             if path != set_path():
                 found[name] = opened_set(path)
     return found
-
-
-def _same_items(one: ArtifactSet, other: ArtifactSet) -> bool:
-    """Item rows mean the same in both; a set that was built again since may hold other items."""
-    files = (one.manifest.files, other.manifest.files)
-    return files[0]["items.parquet"].sha256 == files[1]["items.parquet"].sha256
 
 
 def scenario_panel(artifacts: ArtifactSet, item_row: int, n: int) -> None:
@@ -84,7 +79,7 @@ def _table(found: dict[str, ArtifactSet]) -> None:
             + "</tr>"
         )
     heads = ("scenario", "setting", "nDCG, held-out items", "against the base", "that is")
-    head = "".join(f'<th scope="col">{each}</th>' for each in heads)
+    head = "".join(f'<th scope="col">{marked(each)}</th>' for each in heads)
     st.html(
         '<div class="scroll" tabindex="0" role="region" aria-label="Scenarios">'
         f'<table class="trust pins"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
@@ -139,7 +134,7 @@ def _compare(artifacts: ArtifactSet, chosen: dict[str, ArtifactSet | None], item
     titles: dict[str, str] = {}
     for side, (name, scenario) in zip(("baseline", "whatif"), chosen.items(), strict=True):
         one = scenario or artifacts
-        if not _same_items(one, artifacts):
+        if not one.has_items_of(artifacts):
             st.write(f"{as_text(name)} was made from another build, with other items; fit it again to compare.")
             return
         params = one.manifest.models["als"].params

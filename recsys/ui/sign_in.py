@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import streamlit as st
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.auth_util import get_secrets_auth_section
 from streamlit.errors import StreamlitAuthError, StreamlitMissingAuthlibError
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
@@ -21,6 +24,13 @@ EVERYBODY = "*"
 SHORTEST_SECRET = 32
 # What Streamlit answers beside the pages to whoever knows the address: files of downloads and charts, and uploads.
 FILES = ("/media/", "/_stcore/upload_file/")
+# The address of each page; the first one has none.
+PAGES = {"", *(path.stem for path in (Path(__file__).parents[2] / "pages").glob("*.py") if path.stem != "overview")}
+FIRST_PAGE = "/"
+LINK_COOKIE = "recsys_link"
+LONGEST_LINK = 1_300  # a third of what browsers take as a cookie: quoted it may be three times as long
+MOST_PARAMETERS = 50
+SECONDS_TO_SIGN_IN = 600
 Person = Mapping[str, Any]
 
 
@@ -87,6 +97,61 @@ class FilesForWhoMayEnter:
             await PlainTextResponse("Sign in first.\n", 403, {"Cache-Control": "no-store"})(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+class LinkAcrossSignIn:
+    """ASGI middleware: a link is kept while its visitor signs in, and opened after it.
+
+    Streamlit leads everybody to the first page. The link waits in a cookie of the visitor's own browser, who may write
+    into it what they like: what comes out of it is the address of one of PAGES in this app, or nothing.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        link = _link(scope["path"], scope["query_string"].decode("latin-1")) if _is_visit(scope) else None
+        if link is None or not _is_on():
+            await self._app(scope, receive, send)
+            return
+        cookies = Request(scope).cookies
+        kept = _link(*unquote(cookies.get(LINK_COOKIE, "")).partition("?")[::2])
+        if not may_enter(_in_cookie(cookies)):
+            await self._app(scope, receive, send if link == FIRST_PAGE else _keeping(link, send))
+        elif link == FIRST_PAGE and kept is not None:
+            opened = RedirectResponse(kept, 303, {"Cache-Control": "no-store"})
+            opened.delete_cookie(LINK_COOKIE)
+            await opened(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _is_visit(scope: Scope) -> bool:
+    return (scope["type"], scope.get("method")) == ("http", "GET")
+
+
+def _link(path: str, query: str) -> str | None:
+    """The address of a page of this app with its parameters, written anew; None for anything else."""
+    if not path.startswith("/") or path[1:] not in PAGES:
+        return None
+    try:
+        parameters = parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+    except ValueError:
+        return None
+    link = f"{path}?{urlencode(parameters)}" if parameters else path
+    return link if len(link) <= LONGEST_LINK else None
+
+
+def _keeping(link: str, send: Send) -> Send:
+    """The same, with the link put into the visitor's cookie."""
+    cookie = f"{LINK_COOKIE}={quote(link, safe='')}; Path=/; Max-Age={SECONDS_TO_SIGN_IN}; HttpOnly; SameSite=Lax"
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).append("Set-Cookie", cookie)
+        await send(message)
+
+    return sent
 
 
 def _is_on() -> bool:

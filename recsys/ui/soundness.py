@@ -63,6 +63,12 @@ def sound_build(folder: Path) -> ArtifactSet:
     return _sound(folder).artifacts
 
 
+def known_damage() -> dict[Path, str]:
+    """By folder of an open build, what its check has found, in words; nothing of files that were replaced since."""
+    checks = {folder: opened.check for folder, opened in _builds.copy().items()}
+    return {folder: check.damage for folder, check in checks.items() if check.damage and check.still_holds()}
+
+
 def watch(folder: Path) -> None:
     """Have the page drawn anew should the check of its build find something while nobody touches it."""
     check = _sound(folder).check

@@ -14,8 +14,10 @@ import streamlit as st
 from recsys.artifacts.manifest import Trust
 from recsys.artifacts.store import ArtifactSet
 from recsys.errors import RecsysError
-from recsys.ui.charts import unchecked
+from recsys.fit_apart import fit_scenario_apart
+from recsys.plural import counted
 from recsys.ui.controls import as_text, item_was_chosen
+from recsys.ui.drawing import show_chart
 from recsys.ui.loading import set_path
 from recsys.ui.ranked_lists import ranked_lists, verdict_strip
 from recsys.ui.scenarios import kept_at
@@ -28,20 +30,13 @@ from recsys.whatif.curves import (
     worth,
     worth_of_plays,
 )
-from recsys.whatif.engine import (
-    BASELINE,
-    MEANINGS,
-    REFINE_ITERATIONS,
-    WHATIF,
-    WhatIf,
-    WhatIfEngine,
-    headline,
-    setting,
-)
+from recsys.whatif.engine import REFINE_ITERATIONS, WhatIfEngine
+from recsys.whatif.result import BASELINE, MEANINGS, WHATIF, WhatIf, headline, setting
 from recsys.whatif.turns import Turns, Wish
 
 # Where the session keeps what it waits for; no widget has these keys.
 REFINE, FIT = "refine_wish", "fit_wish"
+REFUSED = "fit_refused"  # why a full fit was not even asked for
 REFINE_AT_ONCE = 5.0  # seconds; what takes longer is begun by hand
 NEWS_EVERY = 0.4  # seconds between two pictures of a computation that is going on
 
@@ -105,7 +100,7 @@ def answer_panel(engine: WhatIfEngine, found: WhatIf, watched: tuple[Wish[Any], 
         st.text_input("Name of a scenario", usual, key=key, max_chars=40, width=220)
         st.button(
             "Fit in full and keep",
-            key="full", disabled=_wish(FIT) in watched, on_click=_ask, args=(FIT, engine, _fitted, key),
+            key="full", disabled=_wish(FIT) in watched, on_click=_ask_full, args=(engine, key),
             help="As many fits as this set has, from the start, with other seeds; kept as a scenario beside it.",
         )  # fmt: skip
 
@@ -147,6 +142,8 @@ def _news(engine: WhatIfEngine, found: WhatIf, refining: Wish[Any] | None) -> No
 
 
 def _news_of_fit() -> None:
+    if refused := st.session_state.get(REFUSED):
+        st.error(f"The full fit was not begun: {as_text(refused)}")
     wish = _wish(FIT)
     if wish is None:
         return
@@ -181,12 +178,25 @@ def _going() -> tuple[Wish[Any], ...]:
     return tuple(wish for wish in (_wish(REFINE), _wish(FIT)) if wish and not wish.is_over())
 
 
-def _ask(kind: str, engine: WhatIfEngine, compute: Compute, name_key: str = "") -> None:
+def _ask_full(engine: WhatIfEngine, name_key: str) -> None:
+    """Queue a full fit, unless its name is no good: that is said now, and not once its turn has come."""
+    from recsys.scenarios import new_folder
+
+    # Read now: the run that drew the button may be older than what was typed since.
+    name = str(st.session_state[name_key])
+    st.session_state[REFUSED] = st.session_state[FIT] = None
+    try:
+        new_folder(engine.artifacts, set_path(), name)
+    except RecsysError as error:
+        st.session_state[REFUSED] = str(error)
+    else:
+        _ask(FIT, engine, _fitted, name)
+
+
+def _ask(kind: str, engine: WhatIfEngine, compute: Compute, name: str = "") -> None:
     """Queue a computation for what is asked now; a refine and a full fit of one person wait beside each other."""
     _, item_row, k1, b, n = st.session_state["asked"]
     path, person = set_path(), st.session_state.setdefault("person", uuid4().hex)
-    # Read now: the run that drew the button may be older than what was typed since.
-    name = str(st.session_state[name_key]) if name_key else ""
     asked = {"item_row": item_row, "k1": k1, "b": b, "n": n}
     try:
         st.session_state[kind] = turns().ask(f"{person} {kind}", lambda wish: compute(engine, wish, asked, name, path))
@@ -209,13 +219,10 @@ def _refined(engine: WhatIfEngine, wish: Wish[Any], asked: dict[str, Any], name:
 
 
 def _fitted(engine: WhatIfEngine, wish: Wish[Any], asked: dict[str, Any], name: str, path: Path) -> Path:
-    # Not for a page that only shows: building needs what pages do without.
-    from recsys.scenarios import fit_scenario
-
     def tell(words: str, done: int, total: int) -> None:
         wish.tell(News(done, total, instead=words))
 
-    return fit_scenario(engine, path, name, k1=asked["k1"], b=asked["b"], tell=tell)
+    return fit_scenario_apart(engine.artifacts, path, name, k1=asked["k1"], b=asked["b"], tell=tell)
 
 
 def _what_it_is(found: WhatIf) -> str:
@@ -225,8 +232,8 @@ def _what_it_is(found: WhatIf) -> str:
     name = {"preview": "Preview", "refine": refined, "full": "Full fit"}[found.mode]
     if found.mode == "full":
         return f"{name}, kept as a scenario: {found.computed}."
-    clipped = f"; {found.clipped:,} of {found.weights:,} weights were zero or less and clipped" if found.weights else ""
-    return f"{name}, {_duration(found.seconds)}: {found.computed}{clipped}."
+    clipped = f"{found.clipped:,} of {found.weights:,} weights were zero or less and clipped"
+    return f"{name}, {_duration(found.seconds)}: {found.computed}; {clipped}."
 
 
 def _duration(seconds: float) -> str:
@@ -270,11 +277,11 @@ def why_panel(engine: WhatIfEngine, found: WhatIf) -> None:
         )
         st.subheader(words, anchor=False)
         chart = worth_chart(worth_of_plays(engine, row, settings), listeners_by_plays(engine, row))
-        st.altair_chart(unchecked(chart), key="worth", alt=words)
+        show_chart(chart, key="worth", words=words)
         shares = [heaviest_share(engine, row, *each) for each in settings.values()]
         st.caption(
-            f"Ticks: its {len(plays):,} listeners. The tenth that plays it most holds {shares[-1]:.0%} of its weight; "
-            f"at the baseline {shares[0]:.0%}."
+            f"Ticks: {counted(len(plays), 'listener')}. The tenth that plays it most holds {shares[-1]:.0%} of its "
+            f"weight; at the baseline {shares[0]:.0%}."
         )
     with right:
         length = length_of(engine, row)
@@ -286,7 +293,7 @@ def why_panel(engine: WhatIfEngine, found: WhatIf) -> None:
             else "with B 0 that makes no difference"
         )
         st.subheader(words, anchor=False)
-        st.altair_chart(unchecked(length_chart(length_factors(engine, settings), length)), key="length", alt=words)
+        show_chart(length_chart(length_factors(engine, settings), length), key="length", words=words)
 
 
 def _slower(factor: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recsys.ui.charts import ALS_BLUE, CANVAS
-from recsys.whatif.engine import setting
+from recsys.whatif.result import setting
 from recsys.whatif.trust import TUTORIAL
 
 BASELINE_GREY = "#767676"

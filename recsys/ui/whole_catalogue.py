@@ -11,9 +11,10 @@ from recsys.ui.charts import (
     agreement_sentence,
     distribution_sentence,
     overlap_distribution_chart,
-    unchecked,
 )
 from recsys.ui.controls import as_text, go_to_neighbours, percentile_range
+from recsys.ui.drawing import show_chart
+from recsys.ui.glossary import meaning_of
 from recsys.ui.loading import (
     agreement_by_popularity,
     commonest_tags,
@@ -33,9 +34,9 @@ def agreement_over_catalogue(artifacts: ArtifactSet, pair: Pair) -> None:
     n, titles = artifacts.manifest.agreement_n, {model: artifacts.titles[model] for model in pair}
     bands = agreement_by_popularity(artifacts, artifacts.fingerprint, pair)
     sentence = agreement_sentence(bands, titles, n)
-    st.subheader(sentence, anchor=False)
+    st.subheader(sentence, anchor=False, help=meaning_of("overlap", "noise floor", "replicate"))
     chart = agreement_by_popularity_chart(bands, titles, n, artifacts.places(pair))
-    st.altair_chart(unchecked(chart), key="agreement", alt=sentence)
+    show_chart(chart, key="agreement", words=sentence)
 
 
 def agreement_in_a_tenth(artifacts: ArtifactSet, pair: Pair) -> None:
@@ -55,9 +56,9 @@ def agreement_in_a_tenth(artifacts: ArtifactSet, pair: Pair) -> None:
     with above:
         st.subheader(sentence, anchor=False)
         chart = overlap_distribution_chart(found, titles, n, artifacts.places(pair))
-        st.altair_chart(unchecked(chart), key="distribution", alt=sentence)
+        show_chart(chart, key="distribution", words=sentence)
     if rbo is not None:
-        st.caption(f"With the top ranks counted most (rank-biased overlap, p = 0.9) the models agree by {rbo:.2f}.")
+        st.caption(f"With the top ranks counted most the models agree by {rbo:.2f} (RBO).", help=meaning_of("RBO"))
 
 
 def worth_a_look(artifacts: ArtifactSet, pair: Pair) -> None:
@@ -76,7 +77,7 @@ def worth_a_look(artifacts: ArtifactSet, pair: Pair) -> None:
         return
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("The models part here, beyond their own noise", anchor=False)
+        st.subheader("The models part here, beyond their own noise", anchor=False, help=meaning_of("noise floor"))
         go_to_neighbours(artifacts, pair, found.disputed, key="disputed")
         if found.real:
             st.caption(

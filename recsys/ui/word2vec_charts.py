@@ -51,5 +51,16 @@ def trials_chart(trials: pd.DataFrame, finalists: set[int], parameter: str, n: i
     return alt.layer(points, rings).properties(height=200, usermeta=CANVAS)
 
 
+def trials_sentence(trials: pd.DataFrame, parameter: str) -> str:
+    """Where along a parameter the trials lie that cannot be told from the best."""
+    good = trials.loc[trials["best_region"], parameter]
+    tried = f"{trials[parameter].min():g} to {trials[parameter].max():g}"
+    if good.empty:
+        return f"{parameter}: none of these trials is as good as the best, at {tried}"
+    if (good.min(), good.max()) == (trials[parameter].min(), trials[parameter].max()):
+        return f"{parameter}: from {tried}, trials at both ends are as good as the best"
+    return f"{parameter}: as good as the best at {good.min():g} to {good.max():g}, of {tried} tried"
+
+
 def _by_region(channel: Any, values: list[str]) -> Any:
     return channel("within:N", scale=alt.Scale(domain=[INSIDE, OUTSIDE], range=values), legend=None)

@@ -7,9 +7,11 @@ import streamlit as st
 
 from recsys.artifacts.store import ArtifactSet
 from recsys.tuning.word2vec_words import best_words, build_command, on_everything, region_words
-from recsys.ui.charts import unchecked
+from recsys.ui.controls import as_text, shell_command
+from recsys.ui.drawing import show_chart
+from recsys.ui.glossary import meaning_of
 from recsys.ui.loading import set_command
-from recsys.ui.word2vec_charts import PARAMETERS, trials_chart
+from recsys.ui.word2vec_charts import PARAMETERS, trials_chart, trials_sentence
 
 CHARTS_A_ROW = 3
 
@@ -20,21 +22,22 @@ def word2vec_panel(artifacts: ArtifactSet) -> None:
     if how is None or trials is None:
         st.subheader("Are other parameters of Word2vec better? Not measured yet", anchor=False)
         st.write("Ten minutes of trials, each measured on held-out plays as the grid is, are added to this set by:")
-        st.code(set_command("tune", "--model", "word2vec", "--minutes", "10"), language="shell")
+        shell_command(set_command("tune", "--model", "word2vec", "--minutes", "10"))
         return
     ranked = on_everything(trials)
     words = best_words(trials, how.n)
-    st.subheader("Word2vec, measured", anchor=False)
+    st.subheader("Word2vec, measured", anchor=False, help=meaning_of("Word2vec", "nDCG", "held-out"))
     st.write(f"{words}. {region_words(trials)}.")
     sample = trials[~trials["everything"]]
     if len(sample):
         for start in range(0, len(PARAMETERS), CHARTS_A_ROW):
             row = PARAMETERS[start : start + CHARTS_A_ROW]
             for column, parameter in zip(st.columns(CHARTS_A_ROW), row, strict=True):
-                chart = trials_chart(sample, set(ranked["trial"]), parameter, how.n)
-                column.altair_chart(
-                    unchecked(chart), key=f"trials_{parameter}", alt=f"nDCG@{how.n} of the trials by {parameter}"
-                )
+                with column:
+                    sentence = trials_sentence(sample, parameter)
+                    st.markdown(f"**{as_text(sentence)}**")
+                    chart = trials_chart(sample, set(ranked["trial"]), parameter, how.n)
+                    show_chart(chart, key=f"trials_{parameter}", words=sentence)
         st.caption(
             f"{len(sample)} trials fitted to {how.share:.3g} of the queues, against each parameter; the other five "
             "differ from point to point, so a slope is no proof. Squares cannot be told from the best of these; a ring "
@@ -48,7 +51,7 @@ def word2vec_panel(artifacts: ArtifactSet) -> None:
         f"{how.replicates} fits a trial; behind: the best, with its 95% interval over listeners and seeds. The best "
         "was chosen on the listeners that measured it, which flatters it a little. To build with it:"
     )
-    st.code(build_command(ranked.iloc[0].to_dict()), language="shell")
+    shell_command(build_command(ranked.iloc[0].to_dict()))
 
 
 def _shown(ranked: pd.DataFrame, n: int) -> pd.DataFrame:

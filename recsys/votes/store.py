@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
-from recsys.errors import RecsysError
+from recsys.errors import VotesError
 
 Answer = Literal["left", "right", "equal", "unknown"]
 PATIENCE = 30  # seconds that a writer waits for others on SQLite
@@ -43,10 +43,6 @@ _TABLE = sa.Table(
     sa.Column("looked", sa.Boolean, nullable=False),
     sa.Column("session", sa.String(32), nullable=False),
 )
-
-
-class VotesError(RecsysError):
-    """Votes cannot be kept or read where they are looked for."""
 
 
 @dataclass(frozen=True)

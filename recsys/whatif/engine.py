@@ -8,23 +8,23 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from recsys.analysis.neighbours import top_columns
-from recsys.analysis.side_by_side import Lists, SideBySide, Verdict, compare_lists, stored_lists
+from recsys.analysis.side_by_side import Lists, compare_lists, stored_lists
 from recsys.artifacts.store import ArtifactSet
 from recsys.errors import ParameterError, UnsupportedSchema
 from recsys.models import als
 from recsys.models.als import AlsFit, AlsParams, ItemRefit, go_on, one_blas_thread
-from recsys.models.bm25 import LARGEST_K1, Bm25Statistics, bm25_weights, check_bm25, clip, weigh
+from recsys.models.bm25 import Bm25Statistics, bm25_weights, check_bm25, clip, weigh
 from recsys.models.vectors import unit_rows
+from recsys.plural import counted
+from recsys.whatif.result import BASELINE, WHATIF, Mode, WhatIf, setting
 
-Mode = Literal["preview", "refine", "full"]
 Rows = npt.NDArray[np.int64]
 # Beyond the stored list, how many of BM25's own item-item neighbours can come in. Together they hold 96 to 100% of what
 # a full fit lists on HetRec, whatever K1 and B.
@@ -32,104 +32,9 @@ FROM_ITEM_ITEM = 200
 # Plays looked at for one refit: 2 M take 0.3 s on 2 cores.
 MOST_PLAYS = 2_000_000
 REFINE_ITERATIONS = 10
-BASELINE, WHATIF = "baseline", "whatif"
-MEANINGS: dict[Verdict, str] = {
-    "real": "this is a real change.",
-    "noise": "no change can be told from noise.",
-    "unknown": "too few replicates to tell whether that is a real change (build with 4).",
-}
 SEEDS_OF_WHAT_IFS = 3  # beside those of the build's own random numbers
 OnStep = Callable[[int, int], object]
-OnIteration = Callable[[int, int, Callable[[], "WhatIf"]], object]
-
-
-@dataclass(frozen=True)
-class WhatIf:
-    """What another K1 and B change for one item.
-
-    view : the baseline's list and the new one side by side, under the names "baseline" and "whatif"; its noise floors
-        are the overlaps of each setting's two halves of fits.
-    k1, b : asked about; baseline_k1, baseline_b : of the artifact set.
-    seconds : that it took. computed : what was, in words. iterations : of ALS, 0 for a preview.
-    clipped : how many of the `weights` that were looked at would have been zero or less.
-    """
-
-    mode: Mode
-    view: SideBySide
-    k1: float
-    b: float
-    baseline_k1: float
-    baseline_b: float
-    seconds: float
-    computed: str
-    iterations: int
-    clipped: int
-    weights: int
-
-    @property
-    def is_unchanged(self) -> bool:
-        """Whether K1 and B are those of the artifact set."""
-        return (self.k1, self.b) == (self.baseline_k1, self.baseline_b)
-
-    @property
-    def entered(self) -> list[dict[str, Any]]:
-        """Neighbours that the baseline does not have, best first."""
-        return [row for row in self._rows(WHATIF) if not row["shared"]]
-
-    @property
-    def left(self) -> list[dict[str, Any]]:
-        """Neighbours of the baseline that are gone, best first."""
-        return [row for row in self._rows(BASELINE) if not row["shared"]]
-
-    @property
-    def moved(self) -> list[dict[str, Any]]:
-        """Neighbours that stay at another rank, as they stand in the new list; "from" is the old rank."""
-        return [
-            {**row, "from": int(row["rank"] - row["move"]), "move": -int(row["move"])}
-            for row in self._rows(WHATIF)
-            if row["shared"] and row["move"]
-        ]
-
-    @property
-    def noise_floor(self) -> float | None:
-        """The lower of both settings' floors; None where one is not known."""
-        floors = [floor for floor in self.view.noise_floor.values() if floor is not None]
-        return min(floors) if len(floors) == 2 else None
-
-    def as_json(self) -> dict[str, Any]:
-        """The shape that `python -m recsys whatif --json` prints; None where something is not known."""
-        view = self.view.as_json()
-        shown = ("rank", "item_id", "name")
-        return {
-            "mode": self.mode,
-            "seconds": round(self.seconds, 4),
-            "item": view["item"],
-            "n": view["n"],
-            "k1": self.k1,
-            "b": self.b,
-            "baseline_k1": self.baseline_k1,
-            "baseline_b": self.baseline_b,
-            BASELINE: view[BASELINE],
-            WHATIF: view[WHATIF],
-            "entered": [{key: row[key] for key in shown} for row in self.entered],
-            "left": [{key: row[key] for key in shown} for row in self.left],
-            "moved": [{key: row[key] for key in (*shown, "from", "move")} for row in self.moved],
-            "overlap": view["overlap"],
-            "noise_floor": self.noise_floor,
-            "noise_floors": view["noise_floor"],
-            "rbo": view["rbo"],
-            "p_value": view["p_value"],
-            # A preview sees only part of the change, so it is no ground for a verdict.
-            "verdict": view["verdict"] if self.mode != "preview" else "unknown",
-            "computed": self.computed,
-            "iterations": self.iterations,
-            "weights": self.weights,
-            "weights_clipped": self.clipped,
-        }
-
-    def _rows(self, name: str) -> list[dict[str, Any]]:
-        table = self.view.lists[name]
-        return [{str(column): row[column] for column in row} for row in table.to_dict("records")]
+OnIteration = Callable[[int, int, Callable[[], WhatIf]], object]
 
 
 class WhatIfEngine:
@@ -149,12 +54,14 @@ class WhatIfEngine:
         self.params = AlsParams.model_validate(entry.params)
         self._user_factors, self._item_factors = (artifacts.array(f"als/{side}_factors") for side in ("user", "item"))
         counts = artifacts.manifest.counts
-        expected = [(entry.n_replicates, size, self.params.factors) for size in (counts.listeners, counts.items)]
-        if [self._user_factors.shape, self._item_factors.shape] != expected:
-            raise UnsupportedSchema(
-                f"{artifacts.folder} holds ALS factors of {list(self._user_factors.shape)}, a what-if needs "
-                f"{list(expected[0])} (fits, listeners, factors); build the set again"
-            )
+        for whose, found, rows in (
+            ("listeners", self._user_factors.shape, counts.listeners), ("items", self._item_factors.shape, counts.items)
+        ):  # fmt: skip
+            if found != (needed := (entry.n_replicates, rows, self.params.factors)):
+                raise UnsupportedSchema(
+                    f"{artifacts.folder} holds ALS factors of {list(found)}, a what-if needs {list(needed)} (fits, "
+                    f"{whose}, factors); build the set again"
+                )
         stored = artifacts.user_items
         # implicit does not take arrays that are mapped read-only.
         self._user_items = sp.csr_matrix(
@@ -201,7 +108,7 @@ class WhatIfEngine:
         with one_blas_thread():
             found = self._each(cosines, self._refits)
         new = _ranked(candidates[1:], np.stack(found), n)
-        words = f"{len(candidates) - 1:,} candidates refitted, every listener's factors kept"
+        words = f"{counted(len(candidates) - 1, 'candidate')} refitted, every listener's factors kept"
         return self._result(
             "preview", item_row, n, baseline, new, k1=k1, b=b, start=start, computed=words, iterations=0,
             clipped=clipped, weights=len(weights),
@@ -237,7 +144,9 @@ class WhatIfEngine:
         def result(done: int) -> WhatIf:
             whole = done == iterations * count
             words = (
-                f"{iterations} iterations of {count} fits" if whole else f"{done} of {iterations * count} iterations"
+                f"{counted(iterations, 'iteration')} of {counted(count, 'fit')}"
+                if whole
+                else f"{done} of {counted(iterations * count, 'iteration')}"
             )
             return self._result(
                 "refine", item_row, n, baseline, _ranked(others, cosines[:, others], n), k1=k1, b=b, start=start,
@@ -284,10 +193,8 @@ class WhatIfEngine:
 
         return self._each(train, range(len(self._item_factors)))
 
-    def full(
-        self, item_row: int, *, k1: float, b: float, n: int, on_iteration: OnStep | None = None
-    ) -> tuple[WhatIf, list[AlsFit]]:
-        """As many fits as the baseline has, from random factors and other seeds; and the fits, to keep as a scenario.
+    def full(self, item_row: int, *, k1: float, b: float, n: int, on_iteration: OnStep | None = None) -> WhatIf:
+        """As many fits as the baseline has, from random factors and other seeds; kept by whoever asks for `fitted`.
 
         on_iteration : told after each iteration of each fit how many are done, of how many; what it raises ends the
             training and comes out here.
@@ -301,11 +208,10 @@ class WhatIfEngine:
         fits = self.fitted(k1=k1, b=b, on_iteration=on_iteration)
         new = lists_by(fits, item_row, n)
         words = _full_words(len(fits), self.params.iterations)
-        found = self._result(
+        return self._result(
             "full", item_row, n, baseline, new, k1=k1, b=b, start=start, computed=words,
             iterations=self.params.iterations, clipped=fits[0].clipped_weights, weights=self._user_items.nnz,
         )  # fmt: skip
-        return found, fits
 
     def as_kept(self, scenario: ArtifactSet, item_row: int, n: int) -> WhatIf:
         """The full answer that a scenario of this set holds.
@@ -320,7 +226,7 @@ class WhatIfEngine:
             "full", item_row, n, stored_lists(self.artifacts, "als", item_row, n=n),
             stored_lists(scenario, "als", item_row, n=n), k1=float(entry.params["k1"]), b=float(entry.params["b"]),
             start=start, computed=_full_words(entry.n_replicates, self.params.iterations),
-            iterations=self.params.iterations, clipped=0, weights=0,
+            iterations=self.params.iterations, clipped=None, weights=self._user_items.nnz,
         )  # fmt: skip
 
     @property
@@ -396,7 +302,7 @@ class WhatIfEngine:
 
     def _result(
         self, mode: Mode, item_row: int, n: int, baseline: Lists, new: Lists, *, k1: float, b: float, start: float,
-        computed: str, iterations: int, clipped: int, weights: int,
+        computed: str, iterations: int, clipped: int | None, weights: int,
     ) -> WhatIf:  # fmt: skip
         titles = {BASELINE: setting(self.params.k1, self.params.b), WHATIF: setting(k1, b)}
         view = compare_lists(self.artifacts.catalogue, item_row, {BASELINE: baseline, WHATIF: new}, n=n, titles=titles)
@@ -407,22 +313,6 @@ class WhatIfEngine:
         )  # fmt: skip
 
 
-def headline(found: WhatIf) -> str:
-    """What to make of it, in one or two sentences. A preview has no verdict: it sees only part of the change."""
-    view = found.view
-    words = f"{view.name}: with {view.titles[WHATIF]}, {view.n_shared} of {view.length} neighbours stay"
-    if found.mode == "preview":
-        return f"{words} in this preview, which sees only part of the change."
-    floors = [view.noise_floor[name] for name in (BASELINE, WHATIF)]
-    if floors[0] is None or floors[1] is None:
-        return f"{words}. How much of that is noise is not known: this set was built with one replicate."
-    own = [f"{floor * view.length:.0f}" for floor in floors if floor is not None]
-    return (
-        f"{words}. Re-run with other seeds, {view.titles[BASELINE]} keeps {own[0]} of {view.length} "
-        f"and {view.titles[WHATIF]} {own[1]}: {MEANINGS[view.verdict]}"
-    )
-
-
 def lists_by(fits: Sequence[AlsFit], item_row: int, n: int) -> Lists:
     """One item's neighbours over the whole catalogue by some fits."""
     others = np.delete(np.arange(len(fits[0].item_factors)), item_row)
@@ -431,16 +321,7 @@ def lists_by(fits: Sequence[AlsFit], item_row: int, n: int) -> Lists:
 
 
 def _full_words(fits: int, iterations: int) -> str:
-    return f"{fits} fits of {iterations} iterations from random factors and other seeds"
-
-
-def setting(k1: float, b: float) -> str:
-    """K1 and B as people read them; the two ends of K1 by what they amount to."""
-    if k1 == 0:
-        return "listened or not"
-    if k1 == LARGEST_K1:
-        return f"plain counts, B {b:g}" if b else "plain counts"
-    return f"K1 {k1:,.0f}, B {b:g}" if k1 >= 10_000 else f"K1 {k1:g}, B {b:g}"
+    return f"{counted(fits, 'fit')} of {counted(iterations, 'iteration')} from random factors and other seeds"
 
 
 def _cosines(factors: npt.NDArray[np.float32], item_row: int) -> npt.NDArray[np.float32]:

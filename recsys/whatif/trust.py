@@ -9,7 +9,8 @@ import numpy as np
 from recsys.analysis.compare import overlap_at_n
 from recsys.artifacts.manifest import Trust
 from recsys.artifacts.store import ArtifactSet
-from recsys.whatif.engine import REFINE_ITERATIONS, WHATIF, WhatIfEngine, lists_by
+from recsys.whatif.engine import REFINE_ITERATIONS, WhatIfEngine, lists_by
+from recsys.whatif.result import WHATIF
 
 SAMPLE = 100
 MIN_LISTENERS = 10

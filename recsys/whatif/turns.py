@@ -69,6 +69,7 @@ class Wish(Generic[Result]):
         self.news = news
 
     def is_over(self) -> bool:
+        """Whether it has ended, in whatever way."""
         return self._over.is_set()
 
 
@@ -102,6 +103,7 @@ class Turns:
         return wish
 
     def ahead_of(self, wish: Wish[Any]) -> int:
+        """How many wishes are computed before this one begins."""
         with self._lock:
             if wish not in self._waiting:
                 return 0
@@ -109,10 +111,12 @@ class Turns:
             return sum(map(self._is_wanted, before)) + (self._running is not None)
 
     def forget(self, wish: Wish[Any]) -> None:
+        """Let a wish leave the queue, or end at its next step."""
         with self._lock:
             self._leave(wish)
 
     def is_wanted(self, wish: Wish[Any]) -> bool:
+        """Whether its person has looked for it lately and has not dropped it."""
         with self._lock:
             return self._is_wanted(wish)
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recsys.artifacts.names import STAGES
 from recsys.artifacts.packed import packed, unpacked
-from recsys.artifacts.store import STAGES, verify
+from recsys.artifacts.store import verify
 from recsys.artifacts.unfinished import KeptParts, Part, kept_parts
 from recsys.errors import ArtifactError
 from recsys.interactions.log import Interactions, Queues

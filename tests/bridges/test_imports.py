@@ -19,7 +19,7 @@ from recsys.evaluation.kept import evaluate_set
 from recsys.evaluation.settings import EvaluationSettings
 from recsys.listener.profile import Profile
 from recsys.listener.recommend import Recommender, ways
-from recsys.maps import add_maps
+from recsys.maps.kept import add_maps
 from recsys.models.vectors import unit_rows
 
 

@@ -47,7 +47,7 @@ def test_next_events_of_a_file_of_queues_are_measured_as_published(queues: Path)
     assert own.returncode == 0, own.stderr
     words = " ".join(own.stdout.split())
     assert "Word2vec: vector_size 9, window 3, epochs 4, sample 1e-05, ns_exponent -0.5, negative 7, alpha 0.1" in words
-    assert f"{published['repeats']:,} queues end with the item before it once more" in words
+    assert f"the last item is the one before it once more in {published['repeats']:,} queues" in words
     assert published["verdict"].split(" by ")[0].split()[0] in ("ALS", "Word2vec")
     for title in ("Popularity", "Random", "Co-occurrence", "BM25 item-item", "Word2vec, Euclidean"):
         assert title in words

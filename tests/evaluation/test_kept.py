@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys.artifacts.store import ArtifactSet, ArtifactWriter, verify
+from recsys.artifacts.store import ArtifactSet, verify
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts
 from recsys.evaluation import kept
 from recsys.evaluation.kept import evaluate_set, log_of

@@ -11,7 +11,8 @@ import pytest
 from recsys.analysis.evaluation import accuracy
 from recsys.artifacts.evaluations import Evaluated, Findings
 from recsys.errors import ParameterError
-from recsys.evaluation import run, words
+from recsys.evaluation import candidates, run, words
+from recsys.evaluation.figures import Means
 from recsys.evaluation.measures import LISTENER_ACCURACY, QUEUE_ACCURACY
 from recsys.evaluation.run import Outcome, evaluate
 from recsys.evaluation.settings import EvaluationSettings, als_params, word2vec_params
@@ -153,7 +154,7 @@ def test_no_weight_in_training_is_of_a_pair_that_was_held_out(
 ) -> None:
     weights, splits = [], []
     weigh, split = als.bm25_weights, run.hold_out
-    for module in (als, run):
+    for module in (als, candidates):
         monkeypatch.setattr(module, "bm25_weights", lambda *a, **b: weights.append(weigh(*a, **b)) or weights[-1])
     monkeypatch.setattr(run, "hold_out", lambda *a: splits.append(split(*a)) or splits[-1])
     outcome_of(log, beside=[(100.0, 0.8)])
@@ -199,7 +200,7 @@ def test_what_seeds_may_have_made_is_not_told_apart(by_listener: Outcome, log: I
         assert difference.told_apart == (misses_zero and large)
     rng = np.random.default_rng(0)
     left = rng.random(200)
-    means = run._Means({"left": {"ndcg": left}, "right": {"ndcg": left - 0.1}}, np.arange(200), rng)
+    means = Means({"left": {"ndcg": left}, "right": {"ndcg": left - 0.1}}, np.arange(200), rng)
     told = {by_seeds: means.difference("left", "right", "ndcg", by_seeds).told_apart for by_seeds in (None, 0.04, 0.06)}
     assert told == {None: True, 0.04: True, 0.06: False}
     single = outcome_of(log, replicates=1).evaluated
@@ -211,7 +212,7 @@ def test_what_seeds_may_have_made_is_not_told_apart(by_listener: Outcome, log: I
 def test_four_queues_that_say_the_same_are_no_surer_than_one() -> None:
     values, listeners = np.random.default_rng(0).random(60), np.arange(60)
     one, four = (
-        run._Means({"model": {"ndcg": np.repeat(values, times)}}, np.repeat(listeners, times), np.random.default_rng(1))
+        Means({"model": {"ndcg": np.repeat(values, times)}}, np.repeat(listeners, times), np.random.default_rng(1))
         for times in (1, 4)
     )
     assert four.figure("model", "ndcg") == one.figure("model", "ndcg")
@@ -290,7 +291,7 @@ def test_unordered_data_and_missing_vectors_are_owned_up_to() -> None:
     assert "the data have no order" in " ".join(found.distrust)
     alone = outcome_of(log_of({**some_plays(5), 60: [["x"], ["i01"], ["i02"]]}), protocol="next-event").evaluated
     assert alone.models["word2vec"].items_missing == 1
-    assert "Word2vec has no vector for 1 items and never recommends them" in alone.distrust
+    assert "Word2vec has no vector for 1 item, which it never recommends" in alone.distrust
 
 
 @pytest.fixture
@@ -370,7 +371,7 @@ def test_what_speaks_against_the_figures_is_said_and_nothing_else(compared: Call
     assert said(unreachable=1234, held_out_pairs=5678).startswith("1,234 of 5,678 held-out pairs are of items outside")
     assert (
         said(models={"word2vec": {"items_missing": 7}})
-        == "Word2vec has no vector for 7 items and never recommends them"
+        == "Word2vec has no vector for 7 items, which it never recommends"
     )
     assert said(ordered=False).startswith("the data have no order")
 

@@ -157,7 +157,7 @@ def test_a_log_that_leaves_too_little_is_refused() -> None:
     log = log_of(some_plays())
     with pytest.raises(InputError, match="0 items have at least 99 listeners in training"):
         split_of("holdout", log, min_listeners=99)
-    with pytest.raises(InputError, match="1 listeners or queues can be asked"):
+    with pytest.raises(InputError, match="1 of the listeners or queues can be asked"):
         split_of("next-event", log_of({0: [["a", "b"]], 1: [["a"]], 2: [["c"]]}))
     with pytest.raises(ParameterError, match="the share held out is 1"):
         hold_out(log, 1, 1, ALL, np.random.default_rng(0))

@@ -29,7 +29,9 @@ import gensim.models  # noqa: F401
 import implicit.cpu.als  # noqa: F401
 
 from recsys import pipeline, scenarios
-from recsys.artifacts.store import BUILDING, ArtifactSet, ArtifactWriter, verify
+from recsys.artifacts.names import BUILDING
+from recsys.artifacts.store import ArtifactSet, verify
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.config import BuildConfig
 from recsys.evaluation.kept import evaluate_set
 from recsys.evaluation.settings import EvaluationSettings

@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys.artifacts.store import BUILDING, ArtifactSet, ArtifactWriter, verify
+from recsys.artifacts.names import BUILDING
+from recsys.artifacts.store import ArtifactSet, verify
 from recsys.artifacts.unfinished import Part, kept_parts
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.bridges.exports import export_vectors
 from recsys.cli import main
 from recsys.errors import ArtifactError, RecsysError, refusal, writing

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from recsys.artifacts.store import BUILDING, ArtifactSet, ArtifactWriter, verify
+from recsys.artifacts.names import BUILDING
+from recsys.artifacts.store import ArtifactSet, verify
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.errors import ArtifactError
 from recsys.tuning.kept import Kept
 from tests.conftest import ROOT
@@ -19,7 +21,8 @@ HOLDS = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from recsys.artifacts.store import ArtifactWriter, unfinished_work
+from recsys.artifacts.unfinished import unfinished_work
+from recsys.artifacts.writer import ArtifactWriter
 with ArtifactWriter(Path(sys.argv[1])) as writer, unfinished_work(Path(sys.argv[1]), ".tuning-0123456789ab", "tuned"):
     writer.array("x", np.zeros(3, np.float32))
     print("held", flush=True)

@@ -6,6 +6,9 @@ process may take beyond what it had when it began.
 
 from __future__ import annotations
 
+import json
+import mmap
+import os
 import random
 import re
 import resource
@@ -13,6 +16,7 @@ import socket
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz import commands, links, sets
+from tests.interactions.fuzz import MEMORY
 from tests.listener import hostile
 from tests.listener.hostile import within_processor_time
 
@@ -39,20 +44,38 @@ SURFACES: dict[str, Surface] = {
 
 
 def fuzz(surface: str, n_cases: int, seed: int = 0) -> Counter[str]:
-    """How many cases ended how.
+    """How many cases ended how, in a process of their own: some harm ends the process.
 
     Raises AssertionError with the case's number when one ended in another way.
     """
+    done = mmap.mmap(-1, mmap.PAGESIZE)  # of both processes: the case, and what came of all
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                ended = _all_cases(surface, Path(folder), n_cases, seed, done)
+                done[8:] = json.dumps(ended).encode().ljust(len(done) - 8)
+                code = 0
+            except BaseException:  # noqa: BLE001
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        status = os.waitpid(child, 0)[1]
+    if status:
+        case = int.from_bytes(done[:8], "little")
+        raise AssertionError(f"{surface}, seed {seed}, case {case}: the process ended with the status {status}")
+    return Counter(json.loads(done[8:].rstrip()))
+
+
+def _all_cases(surface: str, folder: Path, n_cases: int, seed: int, done: mmap.mmap) -> Counter[str]:
     make, run = SURFACES[surface]
     ended: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as folder:
-        place = make(Path(folder))
-        for case in range(n_cases):
-            try:
-                with within_processor_time(SECONDS_A_CASE):
-                    ended[run(place, random.Random(f"{surface} {seed} {case}"))] += 1
-            except BaseException as error:
-                raise AssertionError(f"{surface}, seed {seed}, case {case}: {error!r}") from error
+    place = make(folder)
+    for case in range(n_cases):
+        done[:8] = case.to_bytes(8, "little")
+        with within_processor_time(SECONDS_A_CASE):
+            ended[run(place, random.Random(f"{surface} {seed} {case}"))] += 1
     return ended
 
 

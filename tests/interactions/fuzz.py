@@ -7,6 +7,7 @@ report add up with the lines of the file, or an InputError in words; never anoth
 from __future__ import annotations
 
 import gzip
+import os
 import random
 import shutil
 import signal
@@ -27,6 +28,8 @@ from recsys.interactions.simulate import Simulation, events
 from recsys.interactions.writers import WRITERS
 
 SECONDS_A_CASE = 20
+# A file that is cut and written again is forced to the disk at once by ext4; memory has nothing to force.
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 ONE_FILE = {
     "events": "log.csv", "queues": "queues.tsv", "lastfm-360k": "plays.tsv", "lastfm-1k": "log.tsv",
     "listenbrainz": "1.listens",
@@ -108,7 +111,7 @@ def fuzz(reader: str, n_cases: int, seed: int = 0) -> dict[str, int]:
     Raises AssertionError with reader and case, and keeps the files of that case, when something else came out.
     """
     ended = {"table": 0, "error": 0}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         whole = Path(folder) / "whole"
         whole.mkdir()
         WRITERS[reader](

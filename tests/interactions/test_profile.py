@@ -32,13 +32,21 @@ def test_the_numbers_of_a_log_without_times(hand_log: Interactions) -> None:
 def test_three_listeners_feed_neither_model_well(hand_log: Interactions) -> None:
     found = profile(hand_log, min_listeners=2)
     assert found.als.verdict == "poorly"
-    assert found.als.why.startswith("3 listeners have two or more of the 3 items")
+    assert found.als.why.startswith("3 listeners with two or more of the 3 items that have 2 listeners, ")
     assert found.word2vec.verdict == "poorly"
     nothing = profile(hand_log, min_listeners=4)
     assert (nothing.als.verdict, nothing.word2vec.verdict) == ("not at all", "not at all")
     assert "--min-listeners 1" in nothing.als.why
     with pytest.raises(ParameterError, match="min_listeners is 0"):
         profile(hand_log, min_listeners=0)
+
+
+def test_one_listener_is_told_of_in_the_singular(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("user,item,timestamp\nann,a,1600000000\nann,b,1600000100\nann,c,1600000200\n")
+    found = profile(read("events", path), min_listeners=1)
+    assert found.als.why.startswith("1 listener with two or more of the 3 items that have 1 listener, 3 at the median")
+    assert found.word2vec.why.startswith("1 queue of two plays or more, 3 at the median, 1 play an item")
 
 
 def test_a_log_with_times_feeds_both_and_knows_its_span(small_log: Path) -> None:

@@ -206,6 +206,14 @@ def test_items_beside_the_log_are_described(tmp_path: Path) -> None:
     assert (log.report.title, log.report.simulated) == ("mine", True)
 
 
+def test_a_log_goes_by_its_data_sets_name_or_else_by_its_files(tmp_path: Path) -> None:
+    path = tmp_path / "my {plays}.2024.csv"
+    path.write_text("user,item\nann,a\n")
+    assert read("events", path).report.title == "my {plays}"
+    path.write_text("ann\t2009-05-04T23:08:57Z\t\tBeck\t\tLoser\n")
+    assert read("lastfm-1k", path, ReadOptions(level="track")).report.title == "Last.fm-1K, tracks"
+
+
 @pytest.mark.parametrize(
     ("text", "queues"),
     [
@@ -364,7 +372,7 @@ def test_lastfm_2k_adds_up_repeated_rows_and_says_so(hetrec: Path) -> None:
         stream.write(b"1\t7\t5\r\n")
     log = read("lastfm-2k", hetrec)
     assert log.catalogue.set_index("item_id").loc["7", "plays"] == 10
-    assert any("1 rows repeat" in note for note in log.report.notes)
+    assert any("1 row of a listener and artist named before" in note for note in log.report.notes)
 
 
 @pytest.mark.parametrize("kind", ["nanoseconds", "latin-1"])
@@ -444,5 +452,5 @@ def test_blank_lines_and_plays_in_the_future_stand_in_the_report(tmp_path: Path)
     log = read("events", file, ReadOptions(max_bad_share=0.5))
     assert (log.report.rows, log.report.blank_lines) == (4, 3)
     assert log.report.bad == {"1 fields instead of 3": 1}
-    assert "1 plays lie in the future" in log.report.notes[0]
+    assert "1 play from the future" in log.report.notes[0]
     assert log.report.as_json()["notes"][-1] == "3 blank lines"

@@ -133,7 +133,7 @@ def awkward_logs(draw: st.DrawFn) -> pa.Table:
 
 @pytest.mark.parametrize("reader", WRITERS)
 @given(table=awkward_logs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_awkward_names_come_back_as_they_were(reader: str, table: pa.Table) -> None:
     plays = with_queues(table.to_pandas())
     by = ["queue"] if reader in A_QUEUE_IS_A_LISTENER else ["user"]

@@ -22,7 +22,7 @@ def as_dict_would(texts: list[str], code: dict[str, int]) -> list[int]:
 
 
 @given(st.lists(columns, max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_codes_are_those_of_a_dict_block_after_block(blocks: list[list[str]]) -> None:
     codes, expected = Codes(), dict[str, int]()
     for block in blocks:
@@ -45,7 +45,7 @@ def test_codes_of_a_hundred_thousand_names_survive_every_growth() -> None:
 
 
 @given(columns, st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_texts_say_what_strings_say(strings: list[str], data: st.DataObject) -> None:
     texts = Texts.of(strings)
     assert texts.to_list() == strings
@@ -75,7 +75,7 @@ def test_digits_are_read_and_nothing_else(strings: list[str]) -> None:
     st.integers(1, 4),
     st.sampled_from("\t,|"),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_lines_are_split_as_python_splits_them_or_not_at_all(
     lines: list[list[str]], width: int, delimiter: str
 ) -> None:

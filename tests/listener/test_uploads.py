@@ -140,6 +140,7 @@ def test_progress_is_told_in_bytes_of_the_upload() -> None:
     [
         ("a.csv", b"", "is empty"),
         ("a.csv", b"artist,plays\n", "no usable row"),
+        ("a.txt", b"\x1f", "is empty"),  # white space to Python's text, not to its bytes; found by the fuzzer
         ("a.csv", b"artist,plays\nA,x\nB,y\nC,1\n", "2 of 3 rows cannot be used, more than the allowed 50%"),
         ("a.csv", b"artist" + b"," * 500 + b"\n", "has 501 columns; at most 500"),
         ("a.csv", b"artist" + b"," * 70_000 + b"\nA", "first line of more than 65,536 bytes"),
@@ -202,6 +203,29 @@ def test_how_many_values_json_holds_is_bounded_before_it_is_parsed(monkeypatch: 
         read_upload("endsong.json", json.dumps([*SPOTIFY, []]).encode(), level="artist")
 
 
+XSPF = "<playlist><trackList><track><creator>Beck</creator></track></trackList></playlist>"  # eight tags
+
+
+@pytest.mark.parametrize(
+    ("reader", "name", "content", "signs", "what"),
+    [
+        (
+            "spotify-history", "endsong_%d.json", json.dumps(SPOTIFY),
+            sum(map(json.dumps(SPOTIFY).count, ",[{")), "values",
+        ),
+        ("playlists", "%d.xspf", XSPF, 8, "XML tags"),
+    ],
+)  # fmt: skip
+def test_what_a_parser_is_given_is_bounded_over_all_files_of_an_upload(
+    monkeypatch: pytest.MonkeyPatch, reader: str, name: str, content: str, signs: int, what: str
+) -> None:
+    monkeypatch.setitem(uploads.MOST_SIGNS, reader, uploads.MOST_SIGNS[reader]._replace(most=2 * signs))
+    two = {name % at: content.encode() for at in range(2)}
+    assert read_upload("x.zip", zipped(two), level="artist").wanted
+    with pytest.raises(InputError, match=f"has more than {2 * signs} {what}; upload a part of it"):
+        read_upload("x.zip", zipped({**two, name % 2: content.encode()}), level="artist")
+
+
 def test_a_listen_of_a_megabyte_is_no_listen() -> None:
     long = {**LISTENS[0], "track_metadata": {"artist_name": "Beck", "track_name": "x" * (1 << 20)}}
     lines = "".join(json.dumps(listen) + "\n" for listen in [*LISTENS, long])
@@ -217,6 +241,49 @@ def test_how_many_items_there_are_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
         read_upload("a.csv", b"artist\nA\nB\nC\n", level="artist")
     with pytest.raises(InputError, match="has 3 lines; at most 2"):
         read_upload("a.txt", b"A\nB\nC\n", level="artist")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "artist\n" + "".join(f"{at:030}\n" for at in range(9_000))),
+        ("a.csv", "artist,mbid\n" + "".join(f"{at:030},{at}\n" for at in range(9_000))),
+        ("a.m3u8", "".join(f"{at:030} - b\n" for at in range(9_000))),
+        ("1.jsonl", "".join(
+            json.dumps({**LISTENS[0], "track_metadata": {"artist_name": f"{at:030}"}}) + "\n" for at in range(9_000)
+        )),
+        ("endsong.json", json.dumps(
+            [{**SPOTIFY[0], "master_metadata_album_artist_name": f"{at:030}"} for at in range(9_000)]
+        )),
+    ],
+)  # fmt: skip
+def test_what_different_names_take_together_is_bounded(
+    monkeypatch: pytest.MonkeyPatch, name: str, content: str
+) -> None:
+    assert len(read_upload(name, content.encode(), level="artist").wanted) == 9_000
+    monkeypatch.setattr(uploads, "MOST_TEXT", 200_000)
+    with pytest.raises(InputError, match="different names have more than 200,000 bytes together"):
+        read_upload(name, content.encode(), level="artist")
+
+
+def test_a_list_and_a_file_of_json_have_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "LONGEST_LIST", 10)
+    monkeypatch.setattr(spotify, "LARGEST_JSON", 10)
+    with pytest.raises(InputError, match="has more than 10 bytes, too many for a list of items"):
+        read_upload("a.txt", b"Radiohead\nBeck", level="artist")
+    with pytest.raises(InputError, match="has more than 10 bytes"):
+        read_upload("endsong.json", json.dumps(SPOTIFY).encode(), level="artist")
+
+
+def test_names_in_an_archive_do_not_fill_the_page() -> None:
+    """Found by the fuzzer: what is damaged is named, and a name in an archive may have 65,535 characters."""
+    long = f"{'x' * 60_000}.csv"
+    whole = zipped({long: b"artist\nBeck\n"})
+    torn = whole.replace(b"xxx", b"yyy", 1)  # the first of two places where the name stands
+    for name, content in {"a.zip": torn, "b.zip": zipped({long: b""}), f"{'x' * 60_000}.csv": b""}.items():
+        with pytest.raises(InputError, match=r"cut or damaged|is empty") as refused:
+            read_upload(name, content, level="artist")
+        assert len(str(refused.value)) < 1_000
 
 
 def test_an_archive_of_too_many_files_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,13 +340,12 @@ def test_hostile_uploads_are_histories_or_errors_in_words() -> None:
 
 
 @pytest.mark.parametrize("name", ["x.csv.gz", "x.jsonl.gz", "x.m3u8.gz", "Streaming_History.json.gz", "x.xspf.gz"])
-def test_a_bomb_ends_in_words(name: str) -> None:
-    packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as stream:
-        for _ in range(33):
-            stream.write(b"a,b\n" * (2 << 20))
+def test_a_bomb_ends_in_words(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for reader in ("listenbrainz", "playlists"):
+        monkeypatch.setitem(uploads.MOST_LINES, reader, 150_000)  # a tenth, or a seventh, of what takes seconds
+    packed = gzip.compress(b"a,b\n" * (2 << 20), 1) * 33
     with pytest.raises(InputError, match=r"unpacks to more than|has more than|broken XML|no usable row"):
-        read_upload(name, packed.getvalue(), level="artist")
+        read_upload(name, packed, level="artist")
 
 
 def test_nothing_heavy_is_loaded_before_there_is_an_upload() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,15 @@ from recsys.artifacts.store import ArtifactSet
 ROOT = Path(__file__).resolve().parents[2]
 Open = Callable[..., AppTest]
 Catalogue = list[tuple[str, str]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_stays_is_not_searched_for_garbage() -> Iterator[None]:
+    """Streamlit collects garbage after every run of a page, among all that the tests of a process have imported."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -11,13 +11,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from recsys.artifacts import background, store
+from recsys.artifacts import background, files
 from recsys.artifacts.background import ContentCheck
 from recsys.artifacts.store import ArtifactSet
 from recsys.scenarios import delete_scenario, keep_scenario
 from recsys.ui import soundness
 from recsys.whatif.engine import WhatIfEngine
-from tests.artifacts.test_store import publish_again
+from tests.artifacts.test_writer import publish_again
 from tests.pages.conftest import ROOT, Open, texts
 from tests.pages.test_pages import shown_lists
 
@@ -32,6 +32,7 @@ def open_app(small_set: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     def opened(page: str, **query: str) -> AppTest:
         script = f"explained(lambda: runpy.run_path({str(ROOT / 'pages' / f'{page}.py')!r}))"
         at = AppTest.from_string(f"import runpy\nfrom recsys.ui.loading import explained\n{script}", default_timeout=60)
+        at.session_state["tour_kept"] = "closed"  # it links to pages, which only app.py names
         for name, value in query.items():
             at.query_params[name] = value
         return at.run()
@@ -49,7 +50,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[ContentCheck]:
             super().__init__(artifacts)
             begun.append(self)
 
-    monkeypatch.setattr(store, "SMALL_BYTES", 3_000)
+    monkeypatch.setattr(files, "SMALL_BYTES", 3_000)
     monkeypatch.setattr(background, "PAUSE", 0)
     monkeypatch.setattr(soundness, "ContentCheck", Noted)
     return begun

@@ -59,7 +59,7 @@ def test_the_verdict_stands_at_the_top_with_what_it_rests_on_and_what_speaks_aga
     at = opened(open_page, evaluated)
     found = evaluated.evaluation["holdout"]
     assert ESCAPED.sub(lambda each: each[1] or "", at.header[0].value) == found.verdict
-    assert "nDCG: how high the held-out items stand" in at.header[0].help
+    assert "**nDCG**: how high the held-out items stand" in at.header[0].help
     shown = words(at)
     assert evaluation_basis(found) in shown
     assert found.split[:12] in shown

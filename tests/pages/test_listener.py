@@ -154,7 +154,7 @@ def test_a_history_is_read_from_memory_and_its_plays_count(
     lines = "\n".join(f'"{catalogue[row][1]}",{plays}' for row, plays in rows.items())
     at.file_uploader(key="upload").set_value(("mine.csv", f"artist,plays\n{lines}\n".encode(), "text/csv")).run()
     assert_shows(at, models, Profile.of_plays(rows, len(catalogue)))
-    assert "3 items were read" in [each.label for each in at.expander]
+    assert "What was read: 3 items" in [each.label for each in at.expander]
     assert set(at.query_params) <= {"set", "build", "from", "n"}
 
 

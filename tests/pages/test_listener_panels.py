@@ -17,7 +17,8 @@ from streamlit.testing.v1 import AppTest
 
 from recsys.analysis import map_window
 from recsys.artifacts.manifest import MapEntry, MapQuality
-from recsys.artifacts.store import ArtifactSet, ArtifactWriter
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.listener.profile import Profile
 from recsys.listener.radio import radio
 from recsys.listener.recommend import Recommended, Recommender, Way

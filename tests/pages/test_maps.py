@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from recsys.analysis import map_window
 from recsys.artifacts.manifest import MapEntry, MapQuality
-from recsys.artifacts.store import ArtifactSet, ArtifactWriter
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.ui.map_downloads import places_table, projector_metadata, projector_vectors
 from recsys.ui.map_view import COLOURS, colours_of, decade_of
 from tests.pages.conftest import Catalogue, Open, texts
@@ -101,8 +102,8 @@ def test_both_maps_and_what_they_bend_are_shown(page: Callable[..., AppTest]) ->
     assert [half["title"] for half in spec["hconcat"]] == ["ALS, UMAP", "Word2vec, UMAP"]
     assert {param["name"] for param in spec["params"]} == {"hov", "pick", "brush"}
     assert "ALS's keeps 50% and Word2vec's keeps 50%" in texts(at)
-    for share in ("0.01", "0.20", "0.90"):
-        assert f"<td>{share}</td>" in texts(at)
+    assert "<td>0.50<small>by chance 0.01, PCA 0.20</small></td>" in texts(at)
+    assert "<td>0.90<small>by chance 0.50" in texts(at)
 
 
 @pytest.mark.parametrize("colour", ["popularity", "agreement", "stability", "shift", "faithfulness"])

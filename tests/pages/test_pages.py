@@ -23,6 +23,7 @@ from recsys.ui.controls import as_text
 from tests.pages.conftest import ROOT, Open, texts
 
 Catalogue = list[tuple[str, str]]
+PLAIN: dict[str, Any] = {"maps": [], "measure_whatif": False}
 
 
 def shown_lists(at: AppTest) -> list[dict[str, Any]]:
@@ -201,7 +202,7 @@ def test_a_session_keeps_its_build_and_is_offered_the_newer_one(
     at = open_page("overview")
     old = ArtifactSet.open(small_set).fingerprint[:12]
     tiny = {"als": {"iterations": 1}, "word2vec": {"epochs": 1}}
-    new = build("events", small_log, small_set, BuildConfig(seed=9, maps=[], **tiny)).fingerprint[:12]
+    new = build("events", small_log, small_set, BuildConfig(seed=9, **PLAIN, **tiny)).fingerprint[:12]
     at.run()
     assert old in texts(at)
     assert "A newer build" in texts(at)
@@ -217,7 +218,7 @@ def test_an_item_that_one_model_lacks_has_an_empty_list_with_words(open_page: Op
             for place, item in enumerate(queue)]  # fmt: skip
     (tmp_path / "log.csv").write_text("user,item,timestamp\n" + "\n".join(rows) + "\n")
     root = tmp_path / "sets"
-    build("events", tmp_path / "log.csv", root / "solo", BuildConfig(maps=[], word2vec={"epochs": 2}))
+    build("events", tmp_path / "log.csv", root / "solo", BuildConfig(**PLAIN, word2vec={"epochs": 2}))
     at = open_page("neighbours", root=root, item="solo")
     assert not at.exception
     assert "Word2vec has no vector for it" in texts(at)
@@ -238,7 +239,7 @@ def test_another_set_shows_the_same_item_by_name(open_page: Open, small_set: Pat
     name = str(ArtifactSet.open(small_set).catalogue["name"].iloc[40])
     rows = [f"u{k},x{i},{label}" for k in range(8) for i, label in enumerate(["One", name, "Two", "Three"])]
     (tmp_path / "log.csv").write_text("user,item,name\n" + "\n".join(rows) + "\n")
-    build("events", tmp_path / "log.csv", small_set.parent / "other", BuildConfig(maps=[], word2vec={"epochs": 1}))
+    build("events", tmp_path / "log.csv", small_set.parent / "other", BuildConfig(**PLAIN, word2vec={"epochs": 1}))
     at = open_page("neighbours", set="small", item=str(ArtifactSet.open(small_set).catalogue["item_id"].iloc[40]))
     at.selectbox(key="set").set_value("other").run()
     assert f"Similar to {name}" in texts(at).replace("\\", "")
@@ -256,9 +257,10 @@ def test_a_link_with_an_impossible_length_says_so(open_page: Open, n: str) -> No
 def test_with_too_few_replicates_nothing_is_called_disputed(
     open_page: Open, small_log: Path, tmp_path: Path, replicates: int
 ) -> None:
-    config = BuildConfig(replicates=replicates, maps=[], als={"iterations": 1}, word2vec={"epochs": 1})
+    config = BuildConfig(replicates=replicates, **PLAIN, als={"iterations": 1}, word2vec={"epochs": 1})
     build("events", small_log, tmp_path / "sets" / "few", config)
-    at = open_page("overview", root=tmp_path / "sets")
+    at = open_page("overview", root=tmp_path / "sets", tour="3")
+    assert ("Not known here" in at.subheader[0].value) == (replicates == 1)
     assert f"Not known: this set has {replicates} of the 4 replicates" in texts(at)
     assert not open_page("neighbours", root=tmp_path / "sets").exception
 
@@ -320,13 +322,13 @@ def test_overview_points_at_items_of_a_popularity_and_tag(open_page: Open, small
 
 def test_overview_says_what_each_model_lists_too_often(open_page: Open, small_set: Path) -> None:
     artifacts = ArtifactSet.open(small_set)
-    words = texts(open_page("overview")).replace("\u00a0", " ")
+    words = unescape(re.sub("<[^>]*>", " ", texts(open_page("overview"))))
     listeners = artifacts.catalogue["listeners"].to_numpy()
     for model in artifacts.model_names:
         found = hubness(artifacts.neighbours(model), listeners, 10)
         fits = [hubness(each, listeners, 10).popularity_lift for each in artifacts.replicate_neighbours(model)]
-        assert f"{found.popularity_lift:.2f}×; single fits {min(fits):.2f}× to {max(fits):.2f}×" in words
-        assert f"{found.never:.1%}; single fits" in words
+        assert f"{found.popularity_lift:.2f}× single fits {min(fits):.2f}× to {max(fits):.2f}×" in words
+        assert f"{found.never:.1%} single fits" in words
 
 
 def test_pinned_items_are_compared_and_stand_in_the_link(

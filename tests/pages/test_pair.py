@@ -18,7 +18,7 @@ from recsys.bridges.exports import export_vectors
 from recsys.bridges.imports import import_vectors
 from recsys.evaluation.kept import evaluate_set
 from recsys.evaluation.settings import EvaluationSettings
-from recsys.maps import add_maps
+from recsys.maps.kept import add_maps
 from recsys.ui.map_view import _values
 from tests.pages.conftest import Open, texts
 
@@ -77,7 +77,7 @@ def test_the_models_of_the_build_are_compared_unless_others_are_chosen(three_mod
     assert shown in words(at)
     at.switch_page("pages/overview.py").run()
     assert at.selectbox(key="pair").value == ("word2vec", "mine")
-    assert "with itself Word2vec for" in words(at)
+    assert "as little with itself: Word2vec for" in words(at)
     assert "mine for" in words(at)
     at.selectbox(key="pair").set_value(("als", "word2vec")).run()
     assert pair_in_address(at) == ""

@@ -26,7 +26,8 @@ from recsys.ui import whatif
 from recsys.ui.bm25_controls import K1_STEPS, PRESETS
 from recsys.ui.whatif import turns
 from recsys.whatif.curves import worth
-from recsys.whatif.engine import WhatIf, WhatIfEngine, headline
+from recsys.whatif.engine import WhatIfEngine
+from recsys.whatif.result import WhatIf, headline
 from recsys.whatif.turns import Wish
 from tests.pages.conftest import Catalogue, Open, texts
 
@@ -228,7 +229,7 @@ def test_a_full_fit_is_kept_shown_compared_and_deleted(
     page: Callable[..., AppTest], engine: WhatIfEngine, small_set: Path
 ) -> None:
     at = fit_in_full(until_over(page(k1="100", b="0.8")), "The tutorial's")
-    found, fits = engine.full(ROW, k1=100.0, b=0.8, n=10)
+    found, fits = engine.full(ROW, k1=100.0, b=0.8, n=10), engine.fitted(k1=100.0, b=0.8)
     assert_shows(at, found)
     assert "Full fit, kept as a scenario" in texts(at)
     path = scenarios_of(small_set)["The tutorial's"]
@@ -292,12 +293,26 @@ def test_a_full_fit_goes_on_while_the_person_looks_elsewhere(
     assert "Kept as" in texts(at)
 
 
-def test_a_name_that_is_taken_is_said_and_nothing_is_lost(page: Callable[..., AppTest], small_set: Path) -> None:
+def test_a_name_that_is_taken_is_said_at_once_and_nothing_is_lost(
+    page: Callable[..., AppTest], small_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     at = fit_in_full(page(k1="100", b="0.8"), "Taken")
     slider(at, "K1").set_value(0.5).run()
-    fit_in_full(at, "Taken")
-    assert any("there is a scenario" in error.value.replace("\\", "") for error in at.error)
+    until_over(at)
+    field = next(field for field in at.text_input if field.label == "Name of a scenario")
+    field.set_value("taken").run()
+    asked: list[object] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(turns(), "ask", lambda *wish: asked.append(wish))
+        at.button(key="full").click().run()
+    assert [error.value.replace("\\", "") for error in at.error] == [
+        "The full fit was not begun: there is a scenario small--taken already; choose another name, or delete it first"
+    ]
+    assert asked == []
     assert len(scenarios_of(small_set)) == 1
+    fit_in_full(at, "Free")
+    assert not at.error, "what was refused before is no news any more"
+    assert sorted(scenarios_of(small_set)) == ["Free", "Taken"]
 
 
 def test_why_is_told_in_numbers_of_this_item(page: Callable[..., AppTest], engine: WhatIfEngine) -> None:
@@ -307,7 +322,7 @@ def test_why_is_told_in_numbers_of_this_item(page: Callable[..., AppTest], engin
     after = worth(engine, ROW, most, 100.0, 0.8)
     assert f"{most:,.0f} plays" in words(at)
     assert (f"{after:,.0f}" if after >= 10 else f"{after:.2g}") in words(at)
-    assert f"Ticks: its {len(plays):,} listeners" in words(at)
+    assert f"Ticks: {len(plays):,} listeners" in words(at)
 
 
 def test_without_a_grid_the_page_says_how_to_measure_one(page: Callable[..., AppTest], small_set: Path) -> None:

@@ -11,7 +11,7 @@ from recsys.tuning.word2vec_search import SearchSettings, search_word2vec
 from recsys.tuning.word2vec_words import best_words, build_command, on_everything, region_words
 from recsys.ui.word2vec_charts import INSIDE, OUTSIDE, trials_chart
 from tests.pages.conftest import Open, texts
-from tests.test_word2vec_tuning import Fits, by_hand, trials_of
+from tests.tuning.test_word2vec_search import Fits, by_hand, trials_of
 
 
 def test_without_trials_the_page_says_how_to_measure_some(open_page: Open, small_set: Path) -> None:

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session", autouse=True)
 def small_machine() -> Iterator[None]:
-    """Tests run side by side."""
+    """Tests run side by side, and Java compiles no further than what lives for seconds gains by."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_DRIVER_MEMORY", "1g")
+        patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
         yield
 
 

@@ -26,10 +26,11 @@ def command(reader: str, source: Path, out: Path, *options: str) -> list[str]:
     ]  # fmt: skip
 
 
-def quick(folder: Path) -> Path:
+def quick(folder: Path, iterations: int) -> Path:
     """Settings of a build that is soon done."""
     path = folder / "quick.toml"
-    path.write_text("measure_whatif = false\n[als]\nfactors = 6\n[word2vec]\nepochs = 1\nvector_size = 6\n", "utf-8")
+    als = f"[als]\nfactors = 6\niterations = {iterations}\n"
+    path.write_text(f"measure_whatif = false\n{als}[word2vec]\nepochs = 1\nvector_size = 6\n", "utf-8")
     return path
 
 
@@ -50,7 +51,7 @@ def test_a_build_on_spark_is_an_artifact_set_that_says_what_spark_does_different
     out = tmp_path / "set"
     done = run(command(
         "events", small_log, out, "--engine", "spark", "--master", "local[2]", "--replicates", "2", "--json",
-        "--config", str(quick(tmp_path)),
+        "--config", str(quick(tmp_path, iterations=2)),
     ))  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout)["fingerprint"]
@@ -105,7 +106,8 @@ def test_a_worker_killed_during_als_changes_nothing_that_is_kept_but_the_last_di
     cluster: Cluster, small_log: Path, tmp_path: Path
 ) -> None:
     options = (
-        "--engine", "spark", "--master", cluster.address, "--replicates", "1", "--config", str(quick(tmp_path)),
+        "--engine", "spark", "--master", cluster.address, "--replicates", "1", "--config",
+        str(quick(tmp_path, iterations=15)),
     )  # fmt: skip
     environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
     sets = []

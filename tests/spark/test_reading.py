@@ -16,7 +16,7 @@ from recsys.interactions.log import Interactions
 from recsys.interactions.readers import ReadOptions, read
 from recsys.interactions.simulate import Simulation, events
 from recsys.interactions.writers import WRITERS, write
-from recsys.spark import reading
+from recsys.spark import plan, reading
 from recsys.spark.engine import check_spark
 from recsys.spark.reading import read_on_spark
 
@@ -41,7 +41,7 @@ def assert_same_log(found: Interactions, wanted: Interactions) -> None:
 
 def in_parts(monkeypatch: pytest.MonkeyPatch, path: Path, count: int = 3) -> None:
     """Cut the file into so many parts; lines do not end where parts do."""
-    monkeypatch.setattr(reading, "PART_BYTES", path.stat().st_size // count + 1)
+    monkeypatch.setattr(plan, "PART_BYTES", path.stat().st_size // count + 1)
 
 
 def both(spark: SparkSession, reader: str, path: Path, min_listeners: int = 3) -> tuple[Interactions, Interactions]:

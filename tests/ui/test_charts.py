@@ -8,6 +8,7 @@ from recsys.ui.charts import (
     agreement_sentence,
     distribution_sentence,
     overlap_distribution_chart,
+    unchecked,
 )
 
 TITLES = {"als": "ALS", "word2vec": "Word2vec"}
@@ -67,8 +68,10 @@ def test_distribution_sentence_says_what_the_numbers_say() -> None:
     between = [0.2, 0.35, 0.25, 0.2]
     table = distribution(overlap=between, floor_als=[0, 0.04, 0.06, 0.9], floor_word2vec=[0, 0, 0, 1.0])
     assert distribution_sentence(table, TITLES, 3) == (
-        "For 55% of the items the models share at most 1 of 3; with itself ALS for 4%, Word2vec for 0%"
+        "For 55% of the items the models share at most 1 of 3; as little with itself: ALS for 4%, Word2vec for 0%"
     )
+    apart = distribution(overlap=[0.9, 0.1, 0, 0])
+    assert distribution_sentence(apart, TITLES, 3).startswith("For 90% of the items the models share none of 3; ")
     assert "is not known" in distribution_sentence(distribution(overlap=between), TITLES, 3)
     assert "No item here" in distribution_sentence(table.head(0), TITLES, 3)
 
@@ -84,3 +87,14 @@ def test_distribution_chart_draws_bars_for_the_models_and_lines_for_their_floors
     assert [layer["mark"]["type"] for layer in spec["layer"]] == ["bar", "line", "point"]
     assert "strokeDash" in spec["layer"][1]["encoding"]
     assert "shape" in spec["layer"][2]["encoding"]
+
+
+@pytest.mark.parametrize(("dark", "ink"), [(False, "#1d1d1b"), (True, "#eceae4")])
+def test_what_is_written_in_a_chart_has_the_ink_of_the_page_unless_the_chart_says_otherwise(
+    dark: bool, ink: str
+) -> None:
+    chart = overlap_distribution_chart(distribution(overlap=[0.5, 0.5]), TITLES, 1)
+    config = unchecked(chart.configure_axis(labelColor="red"), dark).to_dict()["config"]
+    assert config["axis"] == {"labelColor": "red", "titleColor": ink}
+    assert config["legend"] == {"labelColor": ink, "titleColor": ink}
+    assert config["text"] == {"color": ink}

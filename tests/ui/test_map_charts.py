@@ -117,3 +117,18 @@ def test_what_xml_may_not_hold_is_left_out_of_a_picture() -> None:
     words = [element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")]
     assert "one" in words
     assert any(each and each.startswith("två") and "\U0001f3b5" in each for each in words)
+
+
+def test_for_a_telephone_maps_are_small_and_stand_one_below_the_other() -> None:
+    small, large = chart(small=True), chart()
+    assert [(each["width"], each["height"]) for each in small["vconcat"]] == [(328, 328)] * 2
+    assert "hconcat" not in small
+    # Names of single items, on their paper, are left out; those of regions are not.
+    texts = [sum(layer["mark"]["type"] == "text" for layer in half["layer"]) for half in small["vconcat"]]
+    assert [count + 2 for count in texts] == [len(layers(large, side, "text")) for side in (0, 1)]
+
+
+@pytest.mark.parametrize(("dark", "extent"), [(False, [0, 0.9]), (True, [0.35, 1])])
+def test_colours_leave_out_the_end_that_the_paper_swallows(dark: bool, extent: list[float]) -> None:
+    dots = layers(chart(dark=dark), 0, "circle")[0]
+    assert dots["encoding"]["color"]["scale"]["scheme"] == {"name": "viridis", "extent": extent}

@@ -20,13 +20,13 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from recsys.errors import RecsysError
-from recsys.votes.store import Vote, VotesError, VoteStore
+from recsys.errors import RecsysError, VotesError
+from recsys.votes.store import Vote, VoteStore
 from tests.conftest import ROOT
 from tests.votes.conftest import Server
 from tests.votes.writer import FINGERPRINT, vote
 
-WRITERS, VOTES_EACH = 8, 1000
+WRITERS = 8
 GIVEN = Vote(
     ballot="0" * 31 + "a", fingerprint=FINGERPRINT, item_id="Sigur Rós; --'\"", left_model="word2vec",
     right_model="als", n=7, answer="equal", folded=True, looked=False, session="b" * 32,
@@ -71,15 +71,16 @@ def test_a_second_click_is_not_a_second_vote(address: str) -> None:
         assert store.votes(FINGERPRINT)["answer"].tolist() == ["equal"]
 
 
-def test_eight_writers_that_begin_at_once_lose_no_vote(request: pytest.FixtureRequest, address: str) -> None:
+@pytest.mark.parametrize("votes_each", [150, pytest.param(1_000, marks=pytest.mark.long)])
+def test_eight_writers_that_begin_at_once_lose_no_vote(address: str, votes_each: int) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         if address.startswith("sqlite"):
             # In memory: 8,000 flushes one after the other are the disk's time, and nothing of what is tested here.
             address = f"sqlite:///{folder}/votes.sqlite"
-        writers = [writer(address, number, VOTES_EACH) for number in range(WRITERS)]
+        writers = [writer(address, number, votes_each) for number in range(WRITERS)]
         said = [each.communicate(timeout=280)[0].split() for each in writers]
         assert [each.returncode for each in writers] == [0] * WRITERS
-        expected = {vote(number, each).ballot for number in range(WRITERS) for each in range(VOTES_EACH)}
+        expected = {vote(number, each).ballot for number in range(WRITERS) for each in range(votes_each)}
         assert {ballot for each in said for ballot in each} == expected
         assert ballots(address) == expected
 

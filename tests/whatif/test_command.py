@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from typer.testing import CliRunner
 from recsys.artifacts.store import ArtifactSet
 from recsys.cli import app
 from recsys.errors import ParameterError
-from recsys.whatif.engine import WhatIfEngine, headline
+from recsys.whatif.engine import WhatIfEngine
+from recsys.whatif.result import headline
 
 
 def asked(folder: Path, *more: str) -> Any:
@@ -30,7 +32,7 @@ def test_json_is_what_the_engine_says(built_once: Path, mode: str) -> None:
     found = {
         "preview": lambda: engine.preview(row, **settings),
         "refine": lambda: engine.refine(row, **settings),
-        "full": lambda: engine.full(row, **settings)[0],
+        "full": lambda: engine.full(row, **settings),
     }[mode]()
     expected = found.as_json()
     assert document.pop("seconds") > 0
@@ -64,7 +66,9 @@ def test_what_cannot_be_is_refused_with_the_limit(built_once: Path, more: list[s
 
 
 def test_a_full_fit_can_be_kept_with_its_evaluation(small_set: Path) -> None:
+    start = time.perf_counter()
     done = asked(small_set, "--mode", "full", "--keep", "Forty", "--json")
+    took = time.perf_counter() - start
     assert done.exit_code == 0, done.output
     document = json.loads(done.stdout)
     kept = ArtifactSet.open(small_set.parent / "small--forty")
@@ -74,6 +78,9 @@ def test_a_full_fit_can_be_kept_with_its_evaluation(small_set: Path) -> None:
     row = kept.catalogue["item_id"].tolist().index("s000003")
     shown = [kept.catalogue["item_id"].iloc[other] for other in kept.neighbours("als")[row, :10]]
     assert [each["item_id"] for each in document["whatif"]] == shown
+    # All pairs of a listener and an item were weighed; how many of the weights were clipped is not kept with the fits.
+    assert (document["weights"], document["weights_clipped"]) == (kept.manifest.counts.interactions, None)
+    assert took / 2 < document["seconds"] < took, "the fits and what followed, not only reading them"
     again = asked(small_set, "--mode", "full", "--keep", "forty")
     assert "there is a scenario" in str(again.exception)
 

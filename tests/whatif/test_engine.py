@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 from implicit.cpu.als import AlternatingLeastSquares
 
-from recsys.artifacts.store import ArtifactSet, ArtifactWriter
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.errors import ParameterError, UnsupportedSchema
 from recsys.models import als
 from recsys.models.bm25 import bm25_weights
 from recsys.models.vectors import unit_rows
-from recsys.whatif.engine import MEANINGS, WhatIf, WhatIfEngine, headline
+from recsys.whatif.engine import WhatIfEngine
+from recsys.whatif.result import MEANINGS, WhatIf, headline
 from recsys.whatif.turns import Dropped
 
 N = 6
@@ -98,12 +101,12 @@ def test_refine_is_what_implicit_does_from_the_stored_factors(engine: WhatIfEngi
 def test_full_is_as_many_cold_fits_with_other_seeds(engine: WhatIfEngine) -> None:
     artifacts = engine.artifacts
     steps: list[tuple[int, int]] = []
-    found, fits = engine.full(5, k1=20.0, b=0.3, n=N, on_iteration=lambda done, of: steps.append((done, of)))
+    found = engine.full(5, k1=20.0, b=0.3, n=N, on_iteration=lambda done, of: steps.append((done, of)))
     params = engine.params.model_copy(update={"k1": 20.0, "b": 0.3})
     user_items = artifacts.user_items.copy()
     seeds = np.random.SeedSequence([artifacts.manifest.seed, 3]).spawn(4)
     again = [als.fit(user_items, params, np.random.default_rng(seed)) for seed in seeds]
-    for mine, theirs in zip(fits, again, strict=True):
+    for mine, theirs in zip(engine.fitted(k1=20.0, b=0.3), again, strict=True):
         np.testing.assert_array_equal(mine.item_factors, theirs.item_factors)
     everything = np.arange(artifacts.manifest.counts.items)
     expected = nearest([fit.item_factors for fit in again], 5, N, everything)
@@ -156,6 +159,7 @@ def test_extreme_settings_give_lists_without_nonsense(engine: WhatIfEngine, k1: 
         assert len(table) == N
         assert np.isfinite(table["similarity"]).all()
         assert table["similarity"].is_monotonic_decreasing
+        assert found.clipped is not None
         assert 0 <= found.clipped <= found.weights
 
 
@@ -198,11 +202,15 @@ def test_training_ends_when_nobody_waits_and_leaves_the_stored_factors_alone(eng
     assert engine.refine(0, k1=50.0, b=0.5, n=N, iterations=1).iterations == 1
 
 
-def test_a_set_without_the_factors_of_all_fits_says_so(small_set: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("side", "whose"), [("user", "listeners"), ("item", "items")])
+def test_a_set_without_the_factors_of_all_fits_says_so(small_set: Path, tmp_path: Path, side: str, whose: str) -> None:
     old = ArtifactSet.open(small_set)
+    all_fits = old.array(f"als/{side}_factors")
     with ArtifactWriter(tmp_path / "old") as writer:
-        writer.adopt(old, but=lambda name: name == "als/user_factors.npy")
-        writer.array("als/user_factors", np.array(old.array("als/user_factors")[0]))
+        writer.adopt(old, but=lambda name: name == f"als/{side}_factors.npy")
+        writer.array(f"als/{side}_factors", np.array(all_fits[0]))
         writer.publish(old.manifest.model_copy(update={"files": writer.files}))
-    with pytest.raises(UnsupportedSchema, match="build the set again"):
+    shapes = (re.escape(str(list(shape))) for shape in (all_fits.shape[1:], all_fits.shape))
+    words = "holds ALS factors of {}, a what-if needs {}".format(*shapes)
+    with pytest.raises(UnsupportedSchema, match=rf"{words} \(fits, {whose}, factors\); build the set again"):
         WhatIfEngine(ArtifactSet.open(tmp_path / "old"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import time as clock
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from recsys.interactions.texts import Texts
 
 FEWEST_PLAYS, MOST_PLAYS = 1e-6, 1e9
 YEAR_2100 = 4_102_444_800
+DAY = 86_400
 # Numbers that can only be dates written as YYYYMMDD: as seconds they would lie in 1970.
 FIRST_DATE, LAST_DATE = 19_000_101, 20_991_231
 
@@ -96,6 +98,11 @@ def seconds(texts: Texts) -> npt.NDArray[np.int64]:
         text = texts.only(as_text).arrow().to_pandas()
         result[as_text] = _since_1970(pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601"))
     return np.where(result < YEAR_2100, result, -1)
+
+
+def plays_ahead(time: npt.NDArray[np.int64]) -> int:
+    """How many of these seconds since 1970 are yet to come, by more than time zones can explain."""
+    return int((time > clock() + DAY).sum())
 
 
 def _since_1970(times: pd.Series[Any]) -> npt.NDArray[np.int64]:

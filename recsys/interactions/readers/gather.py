@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import time as clock
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from recsys.errors import InputError
 from recsys.interactions.log import Interactions
+from recsys.interactions.readers.columns import plays_ahead
 from recsys.interactions.report import ReadReport
-from recsys.interactions.texts import Codes, Texts
-
-DAY = 86_400
+from recsys.interactions.texts import Codes, Texts, refuse_if_larger
 
 
 class Gathered:
@@ -28,7 +25,7 @@ class Gathered:
 
     def __init__(self, report: ReadReport, ids: Codes) -> None:
         self.report, self.ids = report, ids
-        self.users = Codes(keep_texts=False)
+        self.users = Codes(keep_texts=False, most_bytes=ids.most_bytes)
         self._user, self._item = _Users(), _Column(np.int32)
         self._plays, self._time = _Column(np.float32), _Column(np.int64)
         # The names of the first items, and of those among them that came without one and were named later.
@@ -59,7 +56,7 @@ class Gathered:
     def refuse_if_empty(self) -> None:
         """Raise InputError when no row could be used."""
         if not len(self.ids):
-            raise InputError(f"{self.report.source}: no usable row; {self.report.summary()}")
+            raise self.report.no_usable_row()
 
     def catalogue(self) -> pd.DataFrame:
         """One row an item: item_id and name."""
@@ -77,9 +74,7 @@ class Gathered:
         plays, time = self._plays.values(), self._time.values()
         if len(time):
             self.report.times = int(time.min()), int(time.max())
-            ahead = int((time > clock() + DAY).sum())
-            if ahead:
-                self.report.notes.append(f"{ahead:,} plays lie in the future; the clock that wrote them was wrong")
+            self.report.note_plays_ahead(plays_ahead(time))
         indptr = None if len(time) else self._user.indptr()
         if indptr is not None and len(plays):
             matrix = sp.csr_matrix((plays, self._item.values(), indptr), shape=shape)
@@ -110,6 +105,8 @@ class Gathered:
         place[codes[np.argsort(first)] - self._n_named] = np.arange(len(codes))
         self._nameless.update((np.flatnonzero(place < 0) + self._n_named).tolist())
         self._names.append(texts.take(pa.array(place, mask=place < 0)))
+        if self.ids.most_bytes is not None:
+            refuse_if_larger(sum(each.nbytes for each in self._names), self.ids.most_bytes)
         self._n_named = n_items
 
 

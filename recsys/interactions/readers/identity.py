@@ -7,6 +7,7 @@ collapsed; accents stay, because they tell artists apart). Switched off, identit
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ import pyarrow.compute as pc
 
 from recsys.interactions.report import ReadReport
 from recsys.interactions.texts import Codes, Texts
+
+NOT_MERGED = "items go by their names as spelled; MBIDs were not looked at"
 
 
 def folded_name(name: str) -> str:
@@ -27,13 +30,27 @@ def folded_name(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
+@dataclass(frozen=True)
+class NamedPlays:
+    """Usable rows of a log whose items go by this rule, all columns of one length.
+
+    mbid : empty where a row has none. plays : None where each row is one play. time : seconds since 1970, or None.
+    """
+
+    user: Texts
+    mbid: Texts
+    name: Texts
+    plays: npt.NDArray[np.float64] | None = None
+    time: npt.NDArray[np.int64] | None = None
+
+
 class Identity:
     """Applies the rule block by block and counts what it brought together."""
 
-    def __init__(self, merge: bool) -> None:
+    def __init__(self, merge: bool, most_text: int | None = None) -> None:
         self.merge = merge
-        self.ids = Codes()
-        self._spellings = Codes()
+        self.ids = Codes(most_bytes=most_text)
+        self._spellings = Codes(most_bytes=most_text)
         self._item_of = np.empty(0, np.int32)  # of each spelling
 
     def items(self, mbid: Texts, name: Texts) -> npt.NDArray[np.int32]:
@@ -55,15 +72,19 @@ class Identity:
 
     def tell(self, report: ReadReport) -> None:
         """Put into the report how many spellings became how many items."""
-        if not self.merge:
-            report.notes.append("items go by their names as spelled; MBIDs were not looked at")
-            return
-        spellings, names = len(self._spellings), len(np.unique(self._item_of))
-        if spellings > names:
-            report.notes.append(
-                f"{spellings:,} spellings of names without MBID are {names:,} items when case, width and spaces are "
-                f"folded; --no-merge keeps them apart"
-            )
+        if self.merge:
+            tell_merged(report, len(self._spellings), len(np.unique(self._item_of)))
+        else:
+            report.notes.append(NOT_MERGED)
+
+
+def tell_merged(report: ReadReport, spellings: int, items: int) -> None:
+    """Put into the report that so many spellings of names became so many items, where that is fewer."""
+    if spellings > items:
+        report.notes.append(
+            f"{spellings:,} spellings of names without MBID are {items:,} items when case, width and spaces are "
+            f"folded; --no-merge keeps them apart"
+        )
 
 
 def joined_names(artist: Texts, track: Texts) -> Texts:

@@ -16,6 +16,7 @@ from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
 from recsys.interactions.tabular import Block, read_blocks
 from recsys.interactions.texts import Codes
+from recsys.plural import counted
 
 PUBLISHED_ROWS = 92_834  # of user_artists.dat, from the readme of HetRec 2011 Last.fm
 PLAYS, ARTISTS, TAGS, TAGGED = "user_artists.dat", "artists.dat", "tags.dat", "user_taggedartists.dat"
@@ -28,7 +29,7 @@ def read_lastfm_2k(path: Path, options: ReadOptions) -> Interactions:
 
     Source: Cantador, Brusilovsky & Kuflik (2011), HetRec workshop at RecSys.
     """
-    report = ReadReport(source=str(path), reader="lastfm-2k", title="HetRec 2011 Last.fm-2K")
+    report = options.report("lastfm-2k", path)
     items, artists_report = _artists(path, options)
     row_of = {item_id: row for row, item_id in enumerate(items["item_id"])}
 
@@ -59,7 +60,7 @@ def read_lastfm_2k(path: Path, options: ReadOptions) -> Interactions:
     user, item = np.concatenate(user_parts), np.concatenate(item_parts)
     repeated = len(user) - len(np.unique(user.astype(np.int64) * len(items) + item))
     if repeated:
-        report.notes.append(f"{repeated:,} rows repeat a listener and artist; their plays were added up")
+        report.notes.append(f"{counted(repeated, 'row')} of a listener and artist named before; plays were added up")
     report.take_in(artists_report)
     names = _tag_names(path, report, options)
     tags = None if names is None else _tags(path, names, items["item_id"], report, options)

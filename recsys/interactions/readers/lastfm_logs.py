@@ -9,15 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys.errors import InputError
-from recsys.interactions.inputs import open_inputs, paths_of
+from recsys.interactions.inputs import Input, open_inputs, paths_of
 from recsys.interactions.log import Interactions
 from recsys.interactions.readers.columns import Rows
 from recsys.interactions.readers.gather import Gathered
-from recsys.interactions.readers.identity import Identity, joined_names
+from recsys.interactions.readers.identity import Identity, NamedPlays, joined_names
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
 from recsys.interactions.tabular import ahead, read_blocks
-from recsys.interactions.texts import Texts
 
 
 def read_lastfm_360k(path: Path, options: ReadOptions) -> Interactions:
@@ -28,27 +27,18 @@ def read_lastfm_360k(path: Path, options: ReadOptions) -> Interactions:
 
     Source: Celma (2010), Music Recommendation and Discovery in the Long Tail.
     """
-    report = ReadReport(source=str(path), reader="lastfm-360k", title="Last.fm-360K")
+    report = options.report("lastfm-360k", path)
     identity = Identity(options.merge_spellings)
     log = Gathered(report, identity.ids)
-    columns = ("user", "mbid", "artist", "plays")
 
-    def blocks() -> Iterator[tuple[npt.NDArray[np.int32], dict[str, Texts], npt.NDArray[np.float64]]]:
-        for source in open_inputs(paths_of(path), _is_log, options.on_bytes):
-            for block in read_blocks(source, columns, delimiter="\t", report=report, header=False):
-                rows = Rows(block, source.name, report)
-                rows.require_text("user", "listener")
-                rows.require_text("artist", "artist")
-                plays = rows.plays("plays")
-                kept = rows.kept()
-                yield log.users.add(kept["user"]), kept, plays[rows.usable]
+    def with_users() -> Iterator[tuple[npt.NDArray[np.int32], NamedPlays]]:
+        for source in open_inputs(paths_of(path), is_log, options.on_bytes):
+            for each in counted_plays(source, report):
+                yield log.users.add(each.user), each
 
-    coded = (
-        (user, identity.items(kept["mbid"], kept["artist"]), kept["artist"], plays)
-        for user, kept, plays in ahead(blocks())
-    )
-    for user, item, name, plays in ahead(coded):
-        log.add(user, item, name, plays=plays)
+    with_items = ((user, identity.items(each.mbid, each.name), each) for user, each in ahead(with_users()))
+    for user, item, each in ahead(with_items):
+        log.add(user, item, each.name, plays=each.plays)
     return _finished(log, identity, options, path)
 
 
@@ -60,35 +50,48 @@ def read_lastfm_1k(path: Path, options: ReadOptions) -> Interactions:
 
     Source: Celma (2010), Music Recommendation and Discovery in the Long Tail.
     """
-    report = ReadReport(source=str(path), reader="lastfm-1k", title=f"Last.fm-1K, {options.level}s")
+    report = options.report("lastfm-1k", path)
     identity = Identity(options.merge_spellings)
     log = Gathered(report, identity.ids)
-    columns = ("user", "time", "artist_mbid", "artist", "track_mbid", "track")
-    for source in open_inputs(paths_of(path), _is_log, options.on_bytes):
-        for block in read_blocks(source, columns, delimiter="\t", report=report, header=False):
-            rows = Rows(block, source.name, report)
-            rows.require_text("user", "listener")
-            rows.require_text("artist", "artist")
-            if options.level == "track":
-                rows.require_text("track", "track")
-            time = rows.seconds("time")
-            kept = rows.kept()
-            mbid, name = _item(kept, options.level)
-            log.add(log.users.add(kept["user"]), identity.items(mbid, name), name, time=time[rows.usable])
+    for source in open_inputs(paths_of(path), is_log, options.on_bytes):
+        for each in timed_plays(source, options.level, report):
+            log.add(log.users.add(each.user), identity.items(each.mbid, each.name), each.name, time=each.time)
     return _finished(log, identity, options, path)
 
 
-def _is_log(name: str) -> bool:
-    """The archives also hold a readme and the listeners' profiles."""
+def counted_plays(source: Input, report: ReadReport) -> Iterator[NamedPlays]:
+    """The usable rows of a file of Last.fm-360K, block by block; the others are counted in the report."""
+    columns = ("user", "mbid", "artist", "plays")
+    for block in read_blocks(source, columns, delimiter="\t", report=report, header=False):
+        rows = Rows(block, source.name, report)
+        rows.require_text("user", "listener")
+        rows.require_text("artist", "artist")
+        plays = rows.plays("plays")
+        kept = rows.kept()
+        yield NamedPlays(kept["user"], kept["mbid"], kept["artist"], plays=plays[rows.usable])
+
+
+def timed_plays(source: Input, level: str, report: ReadReport) -> Iterator[NamedPlays]:
+    """The usable rows of a file of Last.fm-1K, block by block; the others are counted in the report."""
+    columns = ("user", "time", "artist_mbid", "artist", "track_mbid", "track")
+    for block in read_blocks(source, columns, delimiter="\t", report=report, header=False):
+        rows = Rows(block, source.name, report)
+        rows.require_text("user", "listener")
+        rows.require_text("artist", "artist")
+        if level == "track":
+            rows.require_text("track", "track")
+        time = rows.seconds("time")[rows.usable]
+        kept = rows.kept()
+        if level == "artist":
+            yield NamedPlays(kept["user"], kept["artist_mbid"], kept["artist"], time=time)
+        else:
+            name = joined_names(kept["artist"], kept["track"])
+            yield NamedPlays(kept["user"], kept["track_mbid"], name, time=time)
+
+
+def is_log(name: str) -> bool:
+    """Whether a file of this name may hold plays; the archives also hold a readme and the listeners' profiles."""
     return name.endswith((".tsv", ".txt", ".csv", ".dat")) and "profile" not in name and "readme" not in name.lower()
-
-
-def _item(table: dict[str, Texts], level: str) -> tuple[Texts, Texts]:
-    """MBID and name of each row's item."""
-    artist = table["artist"]
-    if level == "artist":
-        return table["artist_mbid"], artist
-    return table["track_mbid"], joined_names(artist, table["track"])
 
 
 def _finished(log: Gathered, identity: Identity, options: ReadOptions, path: Path) -> Interactions:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recsys.errors import InputError
-from recsys.interactions.inputs import open_inputs, paths_of
+from recsys.interactions.inputs import Input, open_inputs, paths_of
 from recsys.interactions.log import Interactions
+from recsys.interactions.readers.columns import YEAR_2100
 from recsys.interactions.readers.gather import Gathered
-from recsys.interactions.readers.identity import Identity
+from recsys.interactions.readers.identity import Identity, NamedPlays
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
 from recsys.interactions.texts import Texts
 
 SUFFIXES = (".listens", ".jsonl", ".json", ".ndjson", ".txt")
-ROWS_A_BATCH = 100_000
-YEAR_2100 = 4_102_444_800
+ROWS_A_BATCH, TEXT_A_BATCH = 100_000, 16 << 20
 LONGEST_LINE = 1 << 20  # in bytes; a listen has about a thousand
 
 
@@ -31,28 +32,14 @@ def read_listenbrainz(path: Path, options: ReadOptions) -> Interactions:
 
     Source: ListenBrainz documentation, JSON format of listens.
     """
-    report = ReadReport(source=str(path), reader="listenbrainz", title=f"ListenBrainz, {options.level}s")
-    identity = Identity(options.merge_spellings)
+    report = options.report("listenbrainz", path)
+    identity = Identity(options.merge_spellings, options.most_text)
     log = Gathered(report, identity.ids)
-    for source in open_inputs(paths_of(path), lambda name: name.lower().endswith(SUFFIXES), options.on_bytes):
+    for source in open_inputs(paths_of(path), holds_listens, options.on_bytes):
         report.add_file(source.path)
         source.check_is_text()
-        batch: list[tuple[str, int, str, str]] = []
-        for number, line in enumerate(source.stream, 1):
-            if not line.strip():
-                report.blank_lines += 1
-                continue
-            report.rows += 1
-            listen = _listen(line, options.level)
-            if isinstance(listen, str):
-                text = line[:200].decode("utf-8", "replace").strip()
-                report.skip(listen, file=source.name, line=number, text=text)
-            else:
-                batch.append(listen)
-            if len(batch) == ROWS_A_BATCH:
-                _add(log, identity, batch)
-                batch = []
-        _add(log, identity, batch)
+        for each in listens(source, options.level, report):
+            log.add(log.users.add(each.user), identity.items(each.mbid, each.name), each.name, time=each.time)
     if not report.files:
         raise InputError(f"holds no {', '.join(SUFFIXES)} file", file=path)
     report.refuse_if_mostly_bad(options.max_bad_share)
@@ -61,13 +48,37 @@ def read_listenbrainz(path: Path, options: ReadOptions) -> Interactions:
     return log.interactions(log.catalogue(), options.session_gap_minutes)
 
 
-def _add(log: Gathered, identity: Identity, batch: list[tuple[str, int, str, str]]) -> None:
+def holds_listens(name: str) -> bool:
+    """Whether a file of this name may be one; the dumps' archives hold other things too."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def listens(source: Input, level: str, report: ReadReport) -> Iterator[NamedPlays]:
+    """The listens of one file in its order, many at a time; lines that are none are counted in the report."""
+    batch: list[tuple[str, int, str, str]] = []
+    size = 0
+    for number, line in enumerate(source.stream, 1):
+        if not line.strip():
+            report.blank_lines += 1
+            continue
+        report.rows += 1
+        listen = _listen(line, level)
+        if isinstance(listen, str):
+            text = line[:200].decode("utf-8", "replace").strip()
+            report.skip(listen, file=source.name, line=number, text=text)
+        else:
+            batch.append(listen)
+            size += len(listen[0]) + len(listen[2]) + len(listen[3])
+        if len(batch) == ROWS_A_BATCH or size > TEXT_A_BATCH:
+            yield _named(batch)
+            batch, size = [], 0
     if batch:
-        user, time, mbid, name = zip(*batch, strict=True)
-        names = Texts.of(name)
-        log.add(
-            log.users.add(Texts.of(user)), identity.items(Texts.of(mbid), names), names, time=np.array(time, np.int64)
-        )
+        yield _named(batch)
+
+
+def _named(batch: list[tuple[str, int, str, str]]) -> NamedPlays:
+    user, time, mbid, name = zip(*batch, strict=True)
+    return NamedPlays(Texts.of(user), Texts.of(mbid), Texts.of(name), time=np.array(time, np.int64))
 
 
 def _listen(line: bytes, level: str) -> tuple[str, int, str, str] | str:

@@ -59,7 +59,7 @@ def read_playlists(path: Path, options: ReadOptions) -> Interactions:
 
     Source: Gonze, Friedrich & Kaye (2006), XSPF version 1. M3U has no standard; RFC 8216 says what is HLS.
     """
-    report = ReadReport(source=str(path), reader="playlists", title=f"Playlists, {options.level}s")
+    report = options.report("playlists", path)
     # Among music lie pictures and much else that is not to be opened.
     paths = [p for p in paths_of(path) if p == path or p.name.lower().endswith(SUFFIXES + PACKED_SUFFIXES)]
     code: dict[tuple[str, str], int] = {}
@@ -80,7 +80,7 @@ def read_playlists(path: Path, options: ReadOptions) -> Interactions:
     report.refuse_if_mostly_bad(options.max_bad_share)
     if not lengths:
         raise InputError(f"no playlist holds a usable entry; {report.summary()}", file=path)
-    identity, entries = Identity(options.merge_spellings), list(code)
+    identity, entries = Identity(options.merge_spellings, options.most_text), list(code)
     blocks = (zip(*entries[at : at + _NAMES_AT_ONCE]) for at in range(0, len(entries), _NAMES_AT_ONCE))
     item_of = np.concatenate([identity.items(Texts.of(mbids), Texts.of(names)) for mbids, names in blocks])
     identity.tell(report)

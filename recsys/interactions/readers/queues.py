@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from recsys.config import DELIMITERS
 from recsys.errors import InputError
-from recsys.interactions.inputs import SNIFF_BYTES, UTF8_BOM, open_inputs, paths_of
+from recsys.interactions.inputs import UTF8_BOM, Input, open_inputs, paths_of
 from recsys.interactions.log import Interactions
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
@@ -25,7 +26,7 @@ def read_queues(path: Path, options: ReadOptions) -> Interactions:
     ------
     InputError : the lines look as if they were separated by something else, or none holds two items.
     """
-    report = ReadReport(source=str(path), reader="queues", title=path.name.split(".")[0])
+    report = options.report("queues", path)
     items: dict[str, int] = {}
     played: list[int] = []
     lengths: list[int] = []
@@ -33,34 +34,11 @@ def read_queues(path: Path, options: ReadOptions) -> Interactions:
     for source in open_inputs(paths_of(path), on_bytes=options.on_bytes):
         report.add_file(source.path)
         source.check_is_text()
-        start = source.stream.peek(SNIFF_BYTES).removeprefix(UTF8_BOM)
-        delimiter = options.delimiter or _delimiter(start, source.name)
-        ended = True
-        for number, raw in enumerate(source.stream, 1):
-            ended = raw.endswith(b"\n")
-            line = (raw.removeprefix(UTF8_BOM) if number == 1 else raw).rstrip(b"\r\n")
-            if not line.strip():
-                report.blank_lines += 1
-                continue
-            report.rows += 1
-            try:
-                text = line.decode()
-            except UnicodeDecodeError:
-                report.skip("not UTF-8", file=source.name, line=number, text=line.decode("utf-8", "replace"))
-                continue
-            if "\0" in text or "\r" in text:
-                kind = "NUL byte" if "\0" in text else "carriage return inside a line"
-                report.skip(kind, file=source.name, line=number, text=text)
-                continue
-            parts = text.split() if delimiter == " " else text.split(delimiter)
-            queue = [item for part in parts if (item := part.strip())]
-            if not queue:
-                report.skip("no item on the line", file=source.name, line=number, text=text)
-                continue
+        start = source.start()
+        delimiter = options.delimiter or delimiter_of(start, source.name)
+        for _, queue in queues_of(source, delimiter, report):
             played.extend(items.setdefault(item, len(items)) for item in queue)
             lengths.append(len(queue))
-        if not ended:
-            report.note_missing_line_end(source.name)
     report.refuse_if_mostly_bad(options.max_bad_share)
     if max(lengths, default=0) < 2:
         others = [word for word, other in DELIMITERS.items() if other != delimiter and other.encode() in start]
@@ -74,8 +52,47 @@ def read_queues(path: Path, options: ReadOptions) -> Interactions:
     )  # fmt: skip
 
 
-def _delimiter(start: bytes, where: str) -> str:
-    """What separates items in the file's first lines."""
+def queues_of(
+    source: Input, delimiter: str, report: ReadReport, *, at_start: bool = True
+) -> Iterator[tuple[int, list[str]]]:
+    """Line number and items of each usable line; the others are counted in the report.
+
+    at_start : whether the file begins here, so that a byte order mark may.
+    """
+    ended = True
+    for number, raw in enumerate(source.stream, 1):
+        ended = raw.endswith(b"\n")
+        line = (raw.removeprefix(UTF8_BOM) if number == 1 and at_start else raw).rstrip(b"\r\n")
+        if not line.strip():
+            report.blank_lines += 1
+            continue
+        report.rows += 1
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            report.skip("not UTF-8", file=source.name, line=number, text=line.decode("utf-8", "replace"))
+            continue
+        if "\0" in text or "\r" in text:
+            kind = "NUL byte" if "\0" in text else "carriage return inside a line"
+            report.skip(kind, file=source.name, line=number, text=text)
+            continue
+        parts = text.split() if delimiter == " " else text.split(delimiter)
+        queue = [item for part in parts if (item := part.strip())]
+        if queue:
+            yield number, queue
+        else:
+            report.skip("no item on the line", file=source.name, line=number, text=text)
+    if not ended:
+        report.note_missing_line_end(source.name)
+
+
+def delimiter_of(start: bytes, where: str) -> str:
+    """What separates items in a file's first lines.
+
+    Raises
+    ------
+    InputError : they look like JSON, an event table, or separated by something that is seldom meant.
+    """
     lines = [line for line in start.split(b"\n") if line.strip()]
     if lines[0].lstrip()[:1] in (b"{", b"["):
         raise InputError("looks like JSON, not like queues of items", file=where, line=1)

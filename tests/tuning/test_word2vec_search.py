@@ -15,11 +15,13 @@ import pandas as pd
 import pytest
 
 from recsys.analysis.evaluation import holdout
-from recsys.artifacts.store import TRIAL_COLUMNS, TUNING, ArtifactSet, ArtifactWriter, verify
+from recsys.artifacts.names import TRIAL_COLUMNS, TUNING
+from recsys.artifacts.store import ArtifactSet, verify
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.errors import ArtifactError, DamagedArtifacts, ParameterError
 from recsys.interactions.log import Interactions
 from recsys.models.word2vec import Word2vecFit, Word2vecParams
-from recsys.steps import Stages
+from recsys.steps.progress import Stages
 from recsys.tuning import word2vec_search
 from recsys.tuning.grid import tune
 from recsys.tuning.measure import TuningSettings

@@ -17,18 +17,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys import maps
 from recsys.analysis.faithfulness import faithfulness
 from recsys.analysis.projection import TsneParams, UmapParams, aligned, shifts
 from recsys.analysis.regions import regions, tags_of_items
 from recsys.artifacts.manifest import Manifest, from_bytes, to_bytes
-from recsys.artifacts.store import MAPS, ArtifactSet, ArtifactWriter, verify
+from recsys.artifacts.names import MAPS
+from recsys.artifacts.store import ArtifactSet, verify
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.config import BuildConfig
 from recsys.errors import ArtifactError, MissingArtifacts, ParameterError
-from recsys.maps import add_maps, map_like_base
+from recsys.maps import kept as keeping
+from recsys.maps import made
+from recsys.maps.kept import add_maps, map_like_base
 from recsys.pipeline import build
 from recsys.scenarios import fit_scenario, keep_scenario, scenarios_of
-from recsys.steps import Silence
+from recsys.steps.progress import Silence
 from recsys.whatif.engine import WhatIfEngine
 from tests.conftest import StopsAt
 from tests.test_cli import ROOT, run
@@ -55,13 +58,13 @@ def mapped_set(mapped_once: ArtifactSet, tmp_path: Path) -> Path:
 def projected(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the mapping asked `project` for."""
     calls: list[dict[str, Any]] = []
-    project = maps.project
+    project = made.project
 
     def noted(neighbours: Any, similarities: Any, params: Any, rng: Any, **more: Any) -> Any:
         calls.append({"neighbours": neighbours, "params": params, "initial": more["initial"]})
         return project(neighbours, similarities, params, rng, **more)
 
-    monkeypatch.setattr(maps, "project", noted)
+    monkeypatch.setattr(made, "project", noted)
     return calls
 
 
@@ -188,7 +191,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_next_model(
 
 def test_a_run_that_was_killed_goes_on_with_the_next_model(small_set: Path, projected: list[dict[str, Any]]) -> None:
     script = (
-        "import sys; from pathlib import Path; from recsys.maps import add_maps; "
+        "import sys; from pathlib import Path; from recsys.maps.kept import add_maps; "
         "from recsys.analysis.projection import TsneParams; "
         "add_maps(Path(sys.argv[1]), 'tsne', params=TsneParams(perplexity=8, iterations=2000))"
     )
@@ -238,14 +241,14 @@ def test_layouts_made_with_other_settings_are_not_taken(small_set: Path, project
 def test_a_set_that_was_rebuilt_meanwhile_gets_no_maps_of_other_models(
     small_set: Path, small_log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured = maps._measured
+    measured = made.MapMaker._measured
 
     def rebuild(*arguments: Any) -> Any:
         quick = {"als": {"iterations": 1, "factors": 4}, "word2vec": {"epochs": 1, "vector_size": 4}}
         build("events", small_log, small_set, BuildConfig(seed=9, replicates=1, measure_whatif=False, maps=[], **quick))
         return measured(*arguments)
 
-    monkeypatch.setattr(maps, "_measured", rebuild)
+    monkeypatch.setattr(made.MapMaker, "_measured", rebuild)
     with pytest.raises(ArtifactError, match="built anew while it was being mapped.*; map it again"):
         add_maps(small_set, "tsne", ["als"], QUICK)
     assert ArtifactSet.open(small_set).maps == []
@@ -253,7 +256,7 @@ def test_a_set_that_was_rebuilt_meanwhile_gets_no_maps_of_other_models(
 
 
 def test_what_was_added_to_the_set_meanwhile_is_kept(small_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = maps._measured
+    measured = made.MapMaker._measured
 
     def add(*arguments: Any) -> Any:
         now = ArtifactSet.open(small_set)
@@ -262,7 +265,7 @@ def test_what_was_added_to_the_set_meanwhile_is_kept(small_set: Path, monkeypatc
             writer.publish(now.manifest.model_copy(update={"warnings": ["added meanwhile"]}))
         return measured(*arguments)
 
-    monkeypatch.setattr(maps, "_measured", add)
+    monkeypatch.setattr(made.MapMaker, "_measured", add)
     mapped = add_maps(small_set, "tsne", ["als"], QUICK)
     assert mapped.manifest.warnings == ["added meanwhile"]
     assert mapped.maps == ["als/tsne"]
@@ -300,7 +303,7 @@ def test_maps_of_a_scenario_follow_those_of_its_base(mapped_set: Path, projected
 def test_a_full_fit_that_is_kept_is_mapped_like_its_base(
     mapped_set: Path, projected: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(maps, "QUICK", 1e6)  # on a busy machine anything takes long
+    monkeypatch.setattr(keeping, "QUICK", 1e6)  # on a busy machine anything takes long
     base, told = ArtifactSet.open(mapped_set), list[tuple[str, int, int]]()
     path = fit_scenario(WhatIfEngine(base), mapped_set, "Forty", k1=40.0, b=0.3, tell=lambda *news: told.append(news))
     scenario = ArtifactSet.open(path)
@@ -327,7 +330,7 @@ def test_a_full_fit_that_is_kept_is_mapped_like_its_base(
 
 
 def test_a_scenario_stays_kept_when_its_maps_are_stopped(mapped_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maps, "QUICK", 1e6)
+    monkeypatch.setattr(keeping, "QUICK", 1e6)
 
     def stop(words: str, done: int, total: int) -> None:
         if words == "The scenario is kept; ALS: UMAP map" and done:
@@ -341,7 +344,7 @@ def test_a_scenario_stays_kept_when_its_maps_are_stopped(mapped_set: Path, monke
     assert verify(path) == []
 
 
-@pytest.mark.parametrize("seconds", [None, maps.QUICK])
+@pytest.mark.parametrize("seconds", [None, keeping.QUICK])
 def test_a_scenario_is_not_mapped_unasked_where_that_may_take_long(mapped_set: Path, seconds: float | None) -> None:
     base = ArtifactSet.open(mapped_set)
     with ArtifactWriter(mapped_set) as writer:
@@ -354,16 +357,6 @@ def test_a_scenario_is_not_mapped_unasked_where_that_may_take_long(mapped_set: P
     path = keep_scenario(base, mapped_set, "Forty", WhatIfEngine(base).fitted(k1=40.0, b=0.3), k1=40.0, b=0.3)
     map_like_base(path, Silence())
     assert ArtifactSet.open(path).maps == []
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak of a while")
-def test_the_peak_is_of_what_was_held_meanwhile() -> None:
-    np.ones(40_000_000)  # 320 MB, held before
-    with maps._peak_megabytes() as without:
-        pass
-    with maps._peak_megabytes() as of_more:
-        np.ones(40_000_000)
-    assert of_more[0] - without[0] == pytest.approx(320, abs=20)
 
 
 def test_what_a_layout_took_is_no_part_of_a_builds_identity(mapped_once: ArtifactSet) -> None:

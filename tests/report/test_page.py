@@ -15,7 +15,8 @@ from recsys.analysis.agreement import most_agreed, most_disputed
 from recsys.analysis.side_by_side import compare_neighbours, headline
 from recsys.artifacts.evaluations import Evaluations
 from recsys.artifacts.manifest import MapEntry, MapQuality
-from recsys.artifacts.store import ArtifactSet, ArtifactWriter
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.report.facts import evaluation_basis, figures_of, passport_facts
 from recsys.report.page import report_html
 from recsys.tuning.grid import tune

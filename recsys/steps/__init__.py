@@ -1,0 +1,1 @@
+"""The steps that builds have in common: fits, neighbour lists and what they tell, how far the models agree."""
