@@ -1,5 +1,7 @@
 # make app    the app on http://127.0.0.1:8501 (PORT=… moves it; ADDRESS=… HOSTS=… serve it to others)
-# make test   lint, types, security lint, and all tests, a process a core (ARGS="-n 0" for one)
+# make test   lint, types, security lint, and all tests, in a process more than there are cores (ARGS="-n 0" for one)
+# make long   at full length what make test runs in a short version: kills, changed bytes, votes, links, benchmarks; and
+#             figures on HetRec
 # make demo   simulate and rebuild the committed demo artifacts
 # make pictures  take the pictures of the README
 # make fuzz   for a night: a hundred thousand damaged files for every reader and as many tries at manifests, arrays, tables,
@@ -28,7 +30,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && echo "$$p" && break; done)
 
-.PHONY: app test lint types demo pictures fuzz kills spark bench lock clean
+.PHONY: app test long lint types demo pictures fuzz kills spark bench lock clean
 
 app: $(VENV)/run
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS) \
@@ -40,7 +42,10 @@ test: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/bandit -q -c pyproject.toml -r recsys pages app.py serve.py
 	$(BIN)/python tests/e2e/find_chromium.py
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+long: $(VENV)/dev
+	$(BIN)/python -m pytest -n auto --dist loadfile -m long $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check --fix .
@@ -65,6 +70,7 @@ fuzz: $(VENV)/dev
 	$(BIN)/python -m tests.interactions.fuzz $(CASES) $(READERS)
 	$(BIN)/python -m tests.fuzz $(CASES) $(SURFACES)
 	$(BIN)/python -m tests.listener.hostile
+	$(BIN)/python -m tests.security.heaviest
 
 kills: $(VENV)/dev
 	$(BIN)/python -m tests.faults.kills $(KILLS) $(WORK)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+# Before anything loads OpenMP, whose threads otherwise turn in circles while they wait, on cores that other tests need.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
+from streamlit.components.v2 import manifest_scanner
 
 from recsys.artifacts.store import ArtifactSet
 from recsys.config import BuildConfig
@@ -25,6 +31,31 @@ ROOT = Path(__file__).resolve().parents[1]
 QUICK = {"als": {"iterations": 4, "factors": 16}, "word2vec": {"epochs": 4, "vector_size": 16}}
 
 
+# What takes a file half a minute or more, so that no process is left with one of these at the end, and the others idle.
+LONG_FILES = (
+    "serving/test_load.py", "test_pipeline.py", "spark/test_build.py", "test_interrupted_builds.py",
+    "spark/test_reading.py",
+    "security/test_strangers.py", "faults/test_kills.py", "test_benchmarks.py", "e2e/test_whatif.py", "test_demo.py",
+    "evaluation/test_run.py", "e2e/test_app.py", "security/test_sign_in.py", "e2e/test_serving.py",
+)  # fmt: skip
+assert [name for name in LONG_FILES if not (ROOT / "tests" / name).is_file()] == [], "of LONG_FILES these are gone"
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: browsers, servers and locks are waited for."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {ROOT / "tests" / name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 class StopsAt:
     """Progress that ends the work in the stage whose words it is given."""
 
@@ -37,6 +68,15 @@ class StopsAt:
     def advance(self, amount: float) -> None:
         if self.here:
             raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _components_are_looked_for_once() -> Iterator[None]:
+    """Every AppTest looks through all installed packages for components, which takes longer than most pages."""
+    once = functools.cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", once)
+        yield
 
 
 @pytest.fixture(scope="session")

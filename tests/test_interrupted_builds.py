@@ -15,27 +15,33 @@ import numpy.typing as npt
 import pytest
 from typer.testing import CliRunner
 
-from recsys import pipeline, steps
+from recsys import pipeline
 from recsys.analysis.neighbours import NeighbourGraph
-from recsys.artifacts.store import STAGES, ArtifactSet, verify
+from recsys.artifacts.names import STAGES
+from recsys.artifacts.store import ArtifactSet, verify
+from recsys.artifacts.unfinished import MAKES_ALL
 from recsys.cli import app
 from recsys.config import BuildConfig
 from recsys.errors import ParameterError
 from recsys.models import word2vec
 from recsys.models.word2vec import Pace
 from recsys.pipeline import build
+from recsys.steps import kept
+from recsys.steps.fits import within_budget
+from recsys.steps.progress import Silence, Stages
 from tests.conftest import StopsAt
-from tests.test_pipeline import ROOT, TINY
+from tests.test_pipeline import ROOT, TINY, WHATIF
 
-QUICK = {"replicates": 2, "measure_whatif": False, **TINY}
+QUICK = {"replicates": 2, **TINY}
 
 # One process that imports what takes seconds and itself fits nothing, so that it can be forked, once for each build.
 KILLED_AGAIN_AND_AGAIN = """
 import json, os, signal, sys, types
 from pathlib import Path
 import gensim.models, implicit.cpu.als
-from recsys import pipeline, steps
+from recsys import pipeline
 from recsys.config import BuildConfig
+from recsys.steps import fits, kept
 
 log, folder, config = Path(sys.argv[1]), Path(sys.argv[2]), BuildConfig.model_validate_json(sys.argv[3])
 
@@ -63,10 +69,10 @@ def build(name, after):
     child = os.fork()
     if child == 0:
         diary = folder / (name + ".made")
-        for module, model in (("als", steps.als), ("word2vec", steps.word2vec)):
+        for module, model in (("als", fits.als), ("word2vec", fits.word2vec)):
             fit = counted(diary, module, model.fit)
-            setattr(steps, module, types.SimpleNamespace(**{**vars(model), "fit": fit}))
-        steps.neighbour_graph = counted(diary, "graph", steps.neighbour_graph)
+            setattr(fits, module, types.SimpleNamespace(**{**vars(model), "fit": fit}))
+        kept.neighbour_graph = counted(diary, "graph", kept.neighbour_graph)
         pipeline.read = counted(diary, "read", pipeline.read)
         pipeline.measure_trust = counted(diary, "whatif", pipeline.measure_trust)
         made = pipeline.build("events", log, folder / name, config, Killed(folder / (name + ".told"), after))
@@ -89,7 +95,7 @@ print(kills)
 def test_a_build_killed_again_and_again_makes_each_part_once_and_ends_with_the_same_bits(
     small_log: Path, tmp_path: Path
 ) -> None:
-    config = BuildConfig(replicates=3, **TINY)
+    config = BuildConfig(replicates=3, **WHATIF)
     done = subprocess.run(
         [sys.executable, "-c", KILLED_AGAIN_AND_AGAIN, str(small_log), str(tmp_path), config.model_dump_json()],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -190,13 +196,13 @@ def test_a_graph_draws_the_same_numbers_whether_others_were_taken_up_or_not(
     small_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[int] = []
-    search = steps.neighbour_graph
+    search = kept.neighbour_graph
 
     def recorded(vectors: npt.NDArray[np.float32], depth: int, rng: np.random.Generator, **more: Any) -> NeighbourGraph:
         drawn.append(int(rng.integers(2**31)))
         return search(vectors, depth, rng, **more)
 
-    monkeypatch.setattr(steps, "neighbour_graph", recorded)
+    monkeypatch.setattr(kept, "neighbour_graph", recorded)
     config = BuildConfig(**QUICK)
     build("events", small_log, tmp_path / "undisturbed", config)
     undisturbed = drawn.copy()
@@ -323,14 +329,14 @@ def test_every_fit_is_measured_that_will_run_at_a_time(small_log: Path, monkeypa
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     seeds = np.random.SeedSequence(0).spawn(4)
     log = pipeline.read("events", small_log)
-    params, words = steps.within_budget(
+    params, words = within_budget(
         log,
         word2vec.Word2vecParams(epochs=20),
         10.0,
         (),
         seeds,
-        steps.Stages(steps.Silence()),
-        steps.MAKES_ALL,
+        Stages(Silence()),
+        MAKES_ALL,
         refuse=True,
     )
     # 0.9 · 600 s / 2 rounds / 27 s

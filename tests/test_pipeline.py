@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,21 +13,26 @@ import numpy as np
 import pytest
 
 from recsys.analysis.projection import MapParams, Method, TsneParams, UmapParams, aligned, project, shifts
-from recsys.artifacts.store import BUILDING, STAGES, ArtifactSet, verify
+from recsys.artifacts.names import BUILDING, STAGES
+from recsys.artifacts.store import ArtifactSet, verify
 from recsys.config import BuildConfig, load_config
 from recsys.errors import InputError, ParameterError
 from recsys.interactions.simulate import catalogue
-from recsys.maps import add_maps
+from recsys.maps.kept import add_maps
 from recsys.pipeline import build
 from tests.conftest import StopsAt
 
 ROOT = Path(__file__).resolve().parents[1]
-TINY = {"als": {"iterations": 2, "factors": 8}, "word2vec": {"epochs": 2, "vector_size": 8}, "maps": []}
+TINY = {
+    "als": {"iterations": 2, "factors": 8}, "word2vec": {"epochs": 2, "vector_size": 8}, "maps": [],
+    "measure_whatif": False,
+}  # fmt: skip
+WHATIF = {**TINY, "measure_whatif": True}
 
 
 def test_the_same_seed_builds_the_same_set_and_another_seed_another(small_log: Path, tmp_path: Path) -> None:
     first, again, other = (
-        build("events", small_log, tmp_path / name, BuildConfig(replicates=2, seed=seed, **TINY))
+        build("events", small_log, tmp_path / name, BuildConfig(replicates=2, seed=seed, **WHATIF))
         for name, seed in (("a", 0), ("b", 0), ("c", 1))
     )
     assert first.fingerprint == again.fingerprint != other.fingerprint
@@ -34,7 +40,7 @@ def test_the_same_seed_builds_the_same_set_and_another_seed_another(small_log: P
 
 
 def test_a_build_makes_the_maps_that_could_be_added_later(small_log: Path, tmp_path: Path) -> None:
-    quick = {**TINY, "replicates": 1, "measure_whatif": False}
+    quick = {**TINY, "replicates": 1}
     mapped, again = (
         build("events", small_log, tmp_path / name, BuildConfig(**quick | {"maps": ["tsne", "umap"]})) for name in "ab"
     )
@@ -61,7 +67,7 @@ def test_a_build_makes_the_maps_that_could_be_added_later(small_log: Path, tmp_p
 
 def test_a_catalogue_too_small_for_maps_is_built_without_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("user,item\nu,a\nu,b\nv,a\nv,b\nw,c\nu,c\n")
-    config = BuildConfig(min_listeners=1, **TINY | {"maps": ["umap", "tsne"]})
+    config = BuildConfig(min_listeners=1, **WHATIF | {"maps": ["umap", "tsne"]})
     built = build("events", tmp_path / "log.csv", tmp_path / "set", config)
     assert (built.manifest.counts.items, built.maps) == (3, [])
     for title in ("UMAP", "t-SNE"):
@@ -78,7 +84,7 @@ def test_a_build_that_is_stopped_at_its_maps_leaves_the_set_in_use_alone(small_s
         }
 
     before = whole_set()
-    config = BuildConfig(replicates=1, measure_whatif=False, **TINY | {"maps": ["tsne"]})
+    config = BuildConfig(replicates=1, **TINY | {"maps": ["tsne"]})
     with pytest.raises(KeyboardInterrupt):
         build("events", small_log, small_set, config, StopsAt("Word2vec: t-SNE map"))
     assert whole_set() == before
@@ -120,7 +126,10 @@ def test_refused_input_leaves_the_set_in_use_alone(small_set: Path, tmp_path: Pa
     assert not [*small_set.glob(f"{BUILDING}*"), *small_set.glob(f"{STAGES}*")]
 
 
-def test_killed_builds_leave_the_set_in_use_and_the_next_build_clears_up(small_set: Path, small_log: Path) -> None:
+@pytest.mark.parametrize("kills", [3, pytest.param(12, marks=pytest.mark.long)])
+def test_killed_builds_leave_the_set_in_use_and_the_next_build_clears_up(
+    small_set: Path, small_log: Path, kills: int
+) -> None:
     config = small_set.parent / "quick.toml"
     config.write_text("measure_whatif = false\nmaps = []\n")
     command = [
@@ -132,7 +141,7 @@ def test_killed_builds_leave_the_set_in_use_and_the_next_build_clears_up(small_s
     seconds = time.monotonic() - start
     rng = random.Random(7)
     killed = 0
-    for attempt in range(60):
+    for attempt in range(5 * kills):
         before = ArtifactSet.open(small_set).folder
         # In a group of its own, so that the kill reaches everything it started and nothing else.
         process = subprocess.Popen(
@@ -145,11 +154,11 @@ def test_killed_builds_leave_the_set_in_use_and_the_next_build_clears_up(small_s
         after = ArtifactSet.open(small_set)
         assert after.problems() == []
         assert process.returncode == 0 or after.folder == before or after.manifest.seed == 200 + attempt
-        if killed == 12:
+        if killed == kills:
             break
         if process.returncode == 0:
             seconds *= 0.8  # the machine is less busy than it was
-    assert killed == 12
+    assert killed == kills
     subprocess.run([*command, "300"], cwd=ROOT, check=True, capture_output=True)
     assert ArtifactSet.open(small_set).manifest.seed == 300
     assert verify(small_set) == []
@@ -210,6 +219,7 @@ def test_model_parameters_are_checked_before_anything_is_trained(
         build("events", small_log, tmp_path / "x", BuildConfig(**{section: settings}))
 
 
+@pytest.mark.long
 def test_hetrec_meets_its_figures(real_data: Path, tmp_path: Path) -> None:
     built = build("lastfm-2k", real_data / "hetrec2011-lastfm-2k", tmp_path / "hetrec", BuildConfig(maps=[]))
     assert built.manifest.counts.items == 2_828
@@ -217,19 +227,45 @@ def test_hetrec_meets_its_figures(real_data: Path, tmp_path: Path) -> None:
     assert built.manifest.models["word2vec"].tag_share >= 0.70  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("params", [UmapParams(), TsneParams()], ids=["umap", "tsne"])
+@pytest.fixture(scope="module")
+def hetrec_once(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> ArtifactSet:
+    """HetRec with one fit of each model, otherwise as usual, without maps; never changed by a test."""
+    config = BuildConfig(replicates=1, measure_whatif=False, maps=[])
+    return build("lastfm-2k", real_data / "hetrec2011-lastfm-2k", tmp_path_factory.mktemp("sets") / "hetrec", config)
+
+
+def test_one_fit_of_hetrec_meets_its_figures(hetrec_once: ArtifactSet) -> None:
+    assert hetrec_once.manifest.counts.items == 2_828
+    assert hetrec_once.manifest.models["als"].tag_share >= 0.72  # type: ignore[operator]
+    assert hetrec_once.manifest.models["word2vec"].tag_share >= 0.70  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [pytest.param(UmapParams(), id="umap"), pytest.param(TsneParams(), id="tsne", marks=pytest.mark.long)],
+)
 def test_two_maps_of_one_model_on_hetrec_lie_several_times_nearer_than_two_models(
-    real_data: Path, tmp_path: Path, params: MapParams
+    hetrec_once: ArtifactSet, tmp_path: Path, params: MapParams
 ) -> None:
     method: Method = "umap" if isinstance(params, UmapParams) else "tsne"
-    config = BuildConfig(replicates=1, measure_whatif=False, maps=[method], word2vec={"epochs": 5})
-    hetrec = build("lastfm-2k", real_data / "hetrec2011-lastfm-2k", tmp_path / "hetrec", config)
-    first = hetrec.layout("als", method)
+    hetrec = add_maps(Path(shutil.copytree(hetrec_once.folder.parent, tmp_path / "hetrec")), method, params=params)
+    assert_models_lie_several_times_farther_apart_than_seeds(hetrec, method, params)
+
+
+def test_two_tsne_maps_of_one_model_on_the_demo_lie_several_times_nearer_than_two_models() -> None:
+    demo = ArtifactSet.open(ROOT / "artifacts" / "demo")
+    assert_models_lie_several_times_farther_apart_than_seeds(demo, "tsne", TsneParams())
+
+
+def assert_models_lie_several_times_farther_apart_than_seeds(
+    mapped: ArtifactSet, method: Method, params: MapParams
+) -> None:
+    first = mapped.layout("als", method)
     again = project(
-        hetrec.neighbours("als"), hetrec.similarities("als"), params, np.random.default_rng(7), initial=first
+        mapped.neighbours("als"), mapped.similarities("als"), params, np.random.default_rng(7), initial=first
     )
     between_seeds = float(np.nanmedian(shifts(aligned(again, first), first)))
-    between_models = (hetrec.manifest.maps or {})[f"word2vec/{method}"].median_shift
+    between_models = (mapped.manifest.maps or {})[f"word2vec/{method}"].median_shift
     assert between_models is not None
     assert 0 < 2.5 * between_seeds < between_models
 

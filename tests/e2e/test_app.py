@@ -162,6 +162,9 @@ def test_names_can_be_read_at_every_width(demo_app: str, visit: Visit, width: in
         box = page.locator(f"section.{side} td.name").first.bounding_box()
         assert box
         assert box["width"] >= 110
+    if width <= 820:  # one list below the other: rows are as high as their names need
+        cut = "all => all.filter(b => b.scrollHeight > b.clientHeight + 1 || b.scrollWidth > b.clientWidth + 1).length"
+        assert page.locator("td.name button").evaluate_all(cut) == 0
 
 
 def test_a_click_far_down_shows_whose_lists_these_are_and_keeps_the_focus(demo_app: str, visit: Visit) -> None:
@@ -184,7 +187,7 @@ def test_the_set_of_a_link_survives_other_pages_and_back(two_sets_app: str, visi
     page.get_by_test_id("stButtonGroup").get_by_role("radio").first.click()
     expect(page.locator("section.first td.name button").first).to_be_visible()
     assert address_of(settled(page), "set") == "second"
-    page.get_by_label("Artifact set").click()
+    page.get_by_role("combobox", name="Artifact set").click()
     page.get_by_role("option", name="first").click()
     expect(page).to_have_url(re.compile("set=first"))
     settled(page)

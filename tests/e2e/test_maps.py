@@ -14,7 +14,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from recsys.artifacts.manifest import MapEntry, MapQuality
-from recsys.artifacts.store import ArtifactSet, ArtifactWriter
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.writer import ArtifactWriter
 from tests.e2e.conftest import address_of, settled
 from tests.e2e.server import ROOT, running_app
 
@@ -50,7 +51,7 @@ def maps_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def maps_page(maps_app: str, visit: Visit) -> Page:
     """The page in a window that shows both maps from top to bottom, drawn."""
     page = visit(f"{maps_app}/maps?item=s000000")
-    page.set_viewport_size({"width": 1440, "height": 1300})
+    page.set_viewport_size({"width": 1440, "height": 1400})
     page.locator(".st-key-maps_box canvas").first.wait_for()
     page.wait_for_timeout(1000)
     return page
@@ -123,7 +124,7 @@ def test_a_rectangle_on_either_map_lists_its_items_and_leads_into_it(maps_page: 
 
 def test_both_maps_can_be_taken_away_as_they_are_shown(maps_page: Page) -> None:
     page = maps_page
-    page.get_by_test_id("stPopover").get_by_role("button").click()
+    page.get_by_test_id("stPopover").get_by_role("button", name="Download").click()
     found = {}
     for label in ("as shown (PNG)", "as shown (SVG)", "Places of all items", "ALS's vectors", "Names and facts"):
         with page.expect_download() as file:

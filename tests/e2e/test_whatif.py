@@ -26,6 +26,12 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def small(copied: Path, built_once: Path) -> Path:
+    """Another set beside it, which is fitted in a moment."""
+    return Path(shutil.copytree(built_once, copied.parent / "small"))
+
+
+@pytest.fixture(scope="module")
 def whatif_app(copied: Path) -> Iterator[str]:
     """The app on a copy of the demo: scenarios are written beside it."""
     with running_app(copied.parent) as address:
@@ -84,24 +90,25 @@ def test_the_page_refines_by_itself_and_moving_on_leaves_that_behind(
 
 
 def test_a_full_fit_becomes_a_scenario_that_can_be_opened_by_link_and_deleted(
-    whatif_app: str, visit: Visit, copied: Path
+    whatif_app: str, visit: Visit, small: Path
 ) -> None:
-    page = visit(f"{whatif_app}/whatif?set=demo&item={ITEM}&k1=100&b=0.8")
+    item = ArtifactSet.open(small).catalogue["item_id"][0]
+    page = visit(f"{whatif_app}/whatif?set=small&item={item}&k1=100&b=0.8")
     page.get_by_label("Name of a scenario").fill("Tutorial")
     page.keyboard.press("Enter")
     settled(page)
     page.get_by_role("button", name="Fit in full and keep").click()
     expect(page.get_by_role("heading", name="Scenarios kept beside this set")).to_be_visible(timeout=180_000)
     settled(page)
-    folder = copied.parent / "demo--tutorial"
+    folder = small.with_name("small--tutorial")
     assert ArtifactSet.open(folder).manifest.models["als"].params["k1"] == 100
     page.get_by_role("button", name="Open Tutorial").click()
     settled(page)
-    assert address_of(page, "set") == "demo--tutorial"
+    assert address_of(page, "set") == "small--tutorial"
     expect(page.locator(".st-key-k1_field input")).to_have_attribute("placeholder", "100")
     again = visit(page.url)
     expect(again.get_by_text("itself a scenario of", exact=False)).to_be_visible()
-    back = visit(f"{whatif_app}/whatif?set=demo&item={ITEM}")
+    back = visit(f"{whatif_app}/whatif?set=small&item={item}")
     back.get_by_text("Delete Tutorial …").click()
     back.get_by_role("button", name="Delete it").click()
     expect(back.get_by_role("heading", name="Scenarios kept beside this set")).to_have_count(0)

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
+import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 from itsdangerous import URLSafeTimedSerializer
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from starlette.responses import PlainTextResponse
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
+from streamlit.web.server.starlette import starlette_app_utils, starlette_websocket
 from websockets.sync.client import connect
 
 from recsys.artifacts.store import ArtifactSet
@@ -31,6 +38,7 @@ PAGES = ["", *(path.stem for path in sorted((ROOT / "pages").glob("*.py")) if pa
 ANN = {"email": "ann@example.org", "email_verified": True}
 HEADING = "Two models of one listening log"
 WAY_IN = b"Sign in to see this"
+AUTH = {"cookie_secret": COOKIE_SECRET, "client_id": "x"}
 
 
 @pytest.fixture(scope="module")
@@ -134,13 +142,30 @@ def test_signing_in_opens_the_pages_and_signing_out_closes_them(
     expect(page.get_by_role("heading", name="Similar to Radiohead")).to_be_visible()
     ended = provider.signed_out
     settled(page)
-    page.get_by_role("button", name="Sign out").click()
+    with page.expect_response(re.compile(f"^{re.escape(provider.address)}/end")):  # which may come after the heading
+        page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in to see this")).to_be_visible()
     assert provider.signed_out == ended + 1, "signed out at the provider, too"
     for path in PAGES:
         page.goto(f"{locked}/{path}")
         expect(page.get_by_role("heading", name="Sign in to see this")).to_be_visible()
         assert "Radiohead" not in page.content()
+
+
+def test_a_link_is_kept_while_its_visitor_signs_in(window: BrowserContext, locked: str, provider: Provider) -> None:
+    provider.person = ANN
+    page = enter(window, f"{locked}/neighbours?item=s000001&n=7")
+    settled(page)
+    assert urlsplit(page.url).path == "/neighbours"
+    assert {"item": "s000001", "n": "7"}.items() <= dict(parse_qsl(urlsplit(page.url).query)).items()
+    assert sign_in.LINK_COOKIE not in cookies_of(window), "it is opened once"
+    page.goto(locked)
+    expect(page.get_by_role("heading", name=HEADING)).to_be_visible()
+    for harm in ("//harm.invalid", "https://harm.invalid/neighbours", "/neighbours/..//harm.invalid", "/auth/logout"):
+        window.add_cookies([{"name": sign_in.LINK_COOKIE, "value": quote(harm, safe=""), "url": locked}])
+        page.goto(locked)
+        expect(page.get_by_role("heading", name=HEADING)).to_be_visible()
+        assert page.url.startswith(f"{locked}/?")
 
 
 def test_files_answer_to_the_signed_in_only(window: BrowserContext, locked: str, provider: Provider) -> None:
@@ -164,14 +189,15 @@ def test_files_answer_to_the_signed_in_only(window: BrowserContext, locked: str,
 def test_no_message_of_any_page_reaches_a_stranger(locked: str, path: str) -> None:
     words = secret_words()
     script = ROOT / "pages" / f"{path or 'overview'}.py"
-    for state in (
+    states: list[dict[str, Any]] = [
         {"page_name": path, "query_string": "set=demo&item=s000000"},
         {"page_script_hash": calc_hash(path)},
         {"page_script_hash": calc_hash(str(script))},
-    ):
-        content, _ = told(locked, state)
-        assert WAY_IN in content
-        assert [word for word in words if word in content] == []
+    ]
+    with ThreadPoolExecutor(len(states)) as strangers:
+        for content, _ in strangers.map(partial(told, locked), states):
+            assert WAY_IN in content
+            assert [word for word in words if word in content] == []
 
 
 def test_a_raw_client_with_the_cookies_of_a_person_hears_data_and_a_stranger_with_its_fragments_does_not(
@@ -259,7 +285,93 @@ def test_addresses_and_domains_are_compared_whole(monkeypatch: pytest.MonkeyPatc
     assert sign_in.may_enter({}) is False
 
 
-AUTH = {"cookie_secret": COOKIE_SECRET, "client_id": "x"}
+@pytest.mark.parametrize(
+    ("path", "query", "link"),
+    [
+        ("/", "", "/"),
+        ("/", "set=demo", "/?set=demo"),
+        ("/neighbours", "item=a b&n=&item=%26", "/neighbours?item=a+b&n=&item=%26"),
+        ("/maps", "x=1\r\nSet-Cookie: y", "/maps?x=1%0D%0ASet-Cookie%3A+y"),
+        ("/maps", "//harm.invalid=1", "/maps?%2F%2Fharm.invalid=1"),
+        ("/maps", f"x={'y' * 1_300}", None),
+        ("/maps", "x=1&" * 51, None),
+        ("", "", None),
+        ("neighbours", "", None),
+        ("//neighbours", "", None),
+        ("//harm.invalid/neighbours", "", None),
+        ("/\\harm.invalid", "", None),
+        ("/neighbours/", "", None),
+        ("/neighbours/../maps", "", None),
+        ("https://harm.invalid/", "", None),
+        ("/auth/logout", "", None),
+        ("/metrics", "", None),
+    ],
+)
+def test_a_kept_link_is_a_page_of_this_app_or_nothing(path: str, query: str, link: str | None) -> None:
+    assert sign_in._link(path, query) == link
+
+
+def test_each_page_of_the_navigation_may_be_linked_to() -> None:
+    linked = re.findall(r'url_path="(\w+)"', (ROOT / "app.py").read_text("utf-8"))
+    assert {"", *linked} == sign_in.PAGES
+
+
+def asked(path: str, cookie: str = "") -> int:
+    """The status of what the middleware answers; 200 from the app behind it."""
+    heard: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        heard.append(message)
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request"}
+
+    scope = {
+        "type": "http", "method": "GET", "path": path, "query_string": b"", "headers": [(b"cookie", cookie.encode())],
+    }  # fmt: skip
+    served = PlainTextResponse("data")
+    # It waits for nothing; a loop of its own would not run beside Playwright's.
+    with contextlib.suppress(StopIteration):
+        sign_in.FilesForWhoMayEnter(sign_in.LinkAcrossSignIn(served))(scope, receive, send).send(None)
+    return int(heard[0]["status"])
+
+
+@pytest.fixture
+def set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECSYS_ALLOWED", "*")
+    monkeypatch.setattr(sign_in, "get_secrets_auth_section", lambda: AUTH)
+    monkeypatch.setattr(starlette_websocket, "get_cookie_secret", lambda: COOKIE_SECRET)
+
+
+def signed_cookie(claims: Mapping[str, Any], secret: str = COOKIE_SECRET) -> str:
+    value = starlette_app_utils.create_signed_value(secret, sign_in.USER_COOKIE_NAME, json.dumps(claims))
+    return f"{sign_in.USER_COOKIE_NAME}={value.decode()}"
+
+
+@pytest.mark.usefixtures("set_up")
+def test_streamlits_private_reader_of_its_cookie_does_what_the_middleware_trusts_it_to() -> None:
+    """`starlette_websocket._get_signed_cookie_with_chunks` has no public twin: what an upgrade changes shows here."""
+    person = {**ANN, "is_logged_in": True, "origin": "http://x"}
+    reader = starlette_websocket._get_signed_cookie_with_chunks
+    assert sign_in._get_signed_cookie_with_chunks is reader
+    assert list(inspect.signature(reader).parameters) == ["cookies", "cookie_name"]
+    assert asked("/media/x", signed_cookie(person)) == 200
+    for cookie in ("", signed_cookie(person, "another secret"), signed_cookie({**person, "is_logged_in": False})):
+        assert asked("/media/x", cookie) == 403
+
+
+@pytest.mark.usefixtures("set_up")
+@pytest.mark.parametrize("found", [None, b"", b"null", b"[]", b'"ann"', b"{}"])
+def test_a_cookie_that_reads_as_something_else_is_nobodys(monkeypatch: pytest.MonkeyPatch, found: bytes | None) -> None:
+    monkeypatch.setattr(sign_in, "_get_signed_cookie_with_chunks", lambda *_: found)
+    assert asked("/media/x", "_streamlit_user=x") == 403
+
+
+@pytest.mark.usefixtures("set_up")
+def test_where_the_private_reader_takes_other_arguments_nothing_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_in, "_get_signed_cookie_with_chunks", lambda request: b'{"is_logged_in": true}')
+    with pytest.raises(TypeError, match="positional argument"):
+        asked("/media/x", "_streamlit_user=x")
 
 
 @pytest.mark.parametrize(
