@@ -6,7 +6,8 @@ proportional to that; neighbour lists are approximate and a map is UMAP's at eve
 
 What the smallest size costs is taken for what it costs to start: importing, loading compiled loops. To what a stage
 costs beyond that a power of the number of plays is fitted by least squares on logarithms, over the sizes at which it
-can be told from noise. The range is that of the exponents between neighbouring sizes.
+can be told from noise. The range is that of the exponents between neighbouring sizes. The total is the sum of its
+stages.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,13 +62,14 @@ def measure(asked: Asked) -> dict[str, Any]:
     stages = sorted({key for each in measured for key in each if key.startswith("seconds")})
     costs = {key: [each.get(key, 0.0) for each in measured] for key in (*stages, "megabytes", "bytes_in", "bytes_out")}
     powers = {key: fitted(at, values, TOLD_FROM_NOISE.get(key, SECONDS_TOLD)) for key, values in costs.items()}
+    powers["seconds"] = in_all(powers["seconds"], [powers[key] for key in stages if key != "seconds"])
     return {
         "assumed": {
             "price of a vCPU hour": asked.vcpu_hour, "price of a GB month": asked.gb_month,
             "vCPUs": os.cpu_count() or 1, "plays on paper": ON_PAPER, "Word2vec epochs": EPOCHS, "fits of a model": 1,
         },
         "measured": measured,
-        "powers": {key: power._asdict() for key, power in powers.items() if power},
+        "powers": [{"cost": key, **power._asdict()} for key, power in powers.items() if power],
         "tables": [
             _table(sizes, costs, powers, measured),
             _money(sizes, costs, powers, asked),
@@ -122,7 +125,8 @@ class Power(NamedTuple):
 
 
 def fitted(plays: list[float], costs: list[float], least: float) -> Power | None:
-    """A power fitted to what costs more than at the smallest size by at least `least`; None without two such sizes."""
+    """A power fitted to what costs more than at the smallest size by at least `least`; None without two such sizes, or
+    if the larger of them does not cost more: then it is the machine that was seen, not the size."""
     start = costs[0]
     told = [(size, cost - start) for size, cost in zip(plays, costs, strict=True) if cost - start >= least]
     if len(told) < 2:
@@ -130,7 +134,20 @@ def fitted(plays: list[float], costs: list[float], least: float) -> Power | None
     x, y = np.log(told).T
     between = np.diff(y) / np.diff(x)
     exponent = float(np.polyfit(x, y, 1)[0])
-    return Power(start, *told[-1], exponent, float(between.min()), float(between.max()))
+    if exponent <= 0:
+        return None
+    return Power(start, *told[-1], exponent, max(0.0, float(between.min())), float(between.max()))
+
+
+def in_all(total: Power | None, stages: Sequence[Power | None]) -> Power | None:
+    """The total with the exponents that its stages give it on paper: what is fitted to a sum hides the stage that grows
+    fastest, which at last is all of it."""
+    growing = [power for power in stages if power]
+    if total is None or not growing:
+        return total
+    added = np.sum([np.subtract(power.at(ON_PAPER), power.at(total.last)) for power in growing], axis=0)
+    exponents = np.log1p(added / total.grown) / np.log(ON_PAPER / total.last)
+    return total._replace(**dict(zip(("exponent", "low", "high"), map(float, exponents), strict=True)))
 
 
 def _table(

@@ -19,7 +19,8 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from benchmarks.data import Asked
-from recsys.artifacts.store import ArtifactSet, ArtifactWriter
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.listener.matching import Matcher
 from recsys.listener.profile import Profile
 from recsys.listener.radio import radio

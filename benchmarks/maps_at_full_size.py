@@ -25,7 +25,9 @@ from benchmarks.paired import ROOT, run
 from recsys.analysis.agreement import popularity_percentiles
 from recsys.analysis.neighbours import neighbour_graph
 from recsys.analysis.projection import METHODS
-from recsys.artifacts.store import MAPS, ArtifactSet, ArtifactWriter, verify
+from recsys.artifacts.names import MAPS
+from recsys.artifacts.store import ArtifactSet, verify
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.models.vectors import unit_rows
 
 ITEMS, WIDTH, DEPTH = 292_365, 64, 100
@@ -34,7 +36,7 @@ MOVED = 0.3  # of the items belong to another cluster in the second model
 MAPPED = """
 import sys, time
 from pathlib import Path
-from recsys.maps import add_maps
+from recsys.maps.kept import add_maps
 start = time.perf_counter()
 add_maps(Path(sys.argv[1]), sys.argv[2])
 print(time.perf_counter() - start)

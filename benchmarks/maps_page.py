@@ -21,7 +21,8 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from benchmarks.data import Asked
 from benchmarks.paired import ROOT
-from recsys.artifacts.store import ArtifactSet, ArtifactWriter
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.writer import ArtifactWriter
 from tests.e2e.find_chromium import ARGUMENTS, find_chromium
 from tests.e2e.server import running_app
 

@@ -23,7 +23,8 @@ from recsys.analysis.agreement import catalogue_agreement, popularity_percentile
 from recsys.analysis.evidence import evidence
 from recsys.analysis.search import NameIndex
 from recsys.analysis.side_by_side import compare_neighbours
-from recsys.artifacts.store import ArtifactSet, ArtifactWriter
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.interactions.readers import read
 from tests.e2e.find_chromium import ARGUMENTS, find_chromium
 from tests.e2e.server import running_app

@@ -184,8 +184,12 @@ def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
-        median, *others = (_cell(value[key]) for key in ("median", "min", "max", "most") if key in value)
-        return median if set(others) <= {median} else f"{median} ({'–'.join(others)})"
+        median = _cell(value["median"])
+        if "most" in value:
+            others = [f"{key} {_cell(value[key])}" for key in ("p95", "most") if key in value]
+            return f"{median} ({', '.join(others)})"
+        ends = [_cell(value[key]) for key in ("min", "max") if key in value]
+        return median if set(ends) <= {median} else f"{median} ({'–'.join(ends)})"
     if isinstance(value, list):
         return ", ".join(_cell(each) for each in value)
     return f"{value:,}" if isinstance(value, int | float) else str(value).replace("|", "\\|")

@@ -20,5 +20,6 @@ REGISTRY: dict[str, tuple[Size, ...]] = {
     "listener_at_full_size": ("full",),
     "maps_at_full_size": ("full",),
     "maps_page": ("small", "full"),
+    "start_up": ("small",),
     "what_if": ("small", "full"),
 }

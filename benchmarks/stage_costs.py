@@ -56,7 +56,8 @@ def _timed(step: Callable[[], object]) -> Figures:
 def our_fit(base: str) -> Figures:
     from recsys.artifacts.unfinished import KeptParts
     from recsys.models.als import AlsParams
-    from recsys.steps import Silence, Stages, fit_als
+    from recsys.steps.fits import fit_als
+    from recsys.steps.progress import Silence, Stages
 
     user_items, stages = sp.load_npz(f"{base}.npz"), Stages(Silence())
     fit_als(user_items[:WARM], AlsParams(iterations=1), np.random.SeedSequence(1).spawn(1), stages)

@@ -112,7 +112,8 @@ def _ours(log: str, out: str, replicates: int, settings: dict[str, Any]) -> Figu
     from recsys.analysis.neighbours import neighbour_graph
     from recsys.analysis.search import NameIndex
     from recsys.analysis.stability import noise_floors
-    from recsys.artifacts.store import ArtifactSet, ArtifactWriter
+    from recsys.artifacts.store import ArtifactSet
+    from recsys.artifacts.writer import ArtifactWriter
     from recsys.interactions.readers import read
     from recsys.memory import frugal_heap, hand_back
     from recsys.models import als

@@ -19,7 +19,8 @@ import numpy as np
 from benchmarks.data import Asked, hetrec
 from recsys.analysis.compare import overlap_at_n
 from recsys.analysis.neighbours import exact_neighbours
-from recsys.artifacts.store import ArtifactSet, ArtifactWriter
+from recsys.artifacts.store import ArtifactSet
+from recsys.artifacts.writer import ArtifactWriter
 from recsys.config import BuildConfig
 from recsys.models import als
 from recsys.models.bm25 import bm25_weights
