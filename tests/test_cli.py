@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,7 @@ import pytest
 from recsys.analysis.evidence import evidence
 from recsys.analysis.side_by_side import compare_neighbours
 from recsys.artifacts.store import ArtifactSet
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "recsys", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+from tests.commands import ROOT, run
 
 
 def test_neighbours_json_is_what_the_page_shows(built_once: Path) -> None:
@@ -181,13 +175,7 @@ def test_simulated_listens_in_another_format_are_read_by_its_reader(tmp_path: Pa
 
 
 def test_fetch_asks_for_the_licence_once_and_says_what_to_do_by_hand(tmp_path: Path) -> None:
-    environment = {**os.environ, "RECSYS_CACHE": str(tmp_path)}
-
-    def fetch(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "recsys", "fetch", *arguments], cwd=ROOT, env=environment, capture_output=True,
-            text=True, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+    fetch = partial(run, "fetch", environment={**os.environ, "RECSYS_CACHE": str(tmp_path)})
 
     unasked = fetch("lastfm-2k")
     assert (unasked.returncode, list(tmp_path.iterdir())) == (2, [])
@@ -206,16 +194,10 @@ def test_fetch_asks_for_the_licence_once_and_says_what_to_do_by_hand(tmp_path: P
 
 
 def test_build_without_input_takes_what_was_fetched_or_says_how(real_data: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "RECSYS_CACHE": str(tmp_path / "cache")}
-
-    def recsys(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "recsys", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-
-    quick = ["--replicates", "1", "--epochs", "1", "--maps", "none", "--json"]
-    build = ["build", "lastfm-2k", "--out", str(tmp_path / "set"), *quick]
+    recsys = partial(run, environment={**os.environ, "RECSYS_CACHE": str(tmp_path / "cache")})
+    (tmp_path / "quick.toml").write_text("replicates = 1\nmeasure_whatif = false\nmaps = []\n")
+    quick = ["--config", tmp_path / "quick.toml", "--epochs", 1, "--iterations", 1, "--json"]
+    build = ["build", "lastfm-2k", "--out", tmp_path / "set", *quick]
     missing = recsys(*build)
     assert missing.returncode == 2
     assert "python -m recsys fetch lastfm-2k" in missing.stdout

@@ -23,7 +23,7 @@ DEMO = ROOT / "artifacts" / "demo"
 def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> ArtifactSet:
     folder = tmp_path_factory.mktemp("demo")
     write(Simulation(1600), folder / "demo.parquet")
-    config = load_config(ROOT / "artifacts" / "demo.toml", {"maps": []})
+    config = load_config(ROOT / "artifacts" / "demo.toml", {"maps": [], "measure_whatif": False})
     return build("events", folder / "demo.parquet", folder / "demo", config)
 
 

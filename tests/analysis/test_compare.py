@@ -9,7 +9,6 @@ from recsys.analysis.compare import (
     jaccards_at_n,
     overlap_at_n,
     overlaps_at_n,
-    rank_biased_overlap,
     rank_biased_overlaps,
     rank_moves,
     ranks_in,
@@ -21,6 +20,10 @@ RANKING = st.lists(st.integers(0, 15), unique=True, min_size=1, max_size=9)
 
 def ended(ranking: list[int], length: int) -> np.ndarray:
     return np.array(ranking + [-1] * (length - len(ranking)))
+
+
+def rank_biased_overlap(left: list[int], right: list[int], p: float = 0.9) -> float:
+    return float(rank_biased_overlaps(np.array([left]), np.array([right]), p)[0])
 
 
 def rbo_by_definition(left: list[int], right: list[int], p: float) -> float:
@@ -112,21 +115,19 @@ def test_overlap_of_an_impossible_length_is_refused(n: int, words: str) -> None:
 
 @given(RANKING, RANKING, st.floats(0.5, 0.95))
 def test_rbo_is_the_extrapolated_sum(left: list[int], right: list[int], p: float) -> None:
-    assert rank_biased_overlap(np.array(left), np.array(right), p) == pytest.approx(
-        rbo_by_definition(left, right, p), abs=1e-6
-    )
+    assert rank_biased_overlap(left, right, p) == pytest.approx(rbo_by_definition(left, right, p), abs=1e-6)
 
 
 @given(RANKING, RANKING)
 def test_rbo_is_symmetric_and_bounded(left: list[int], right: list[int]) -> None:
-    value = rank_biased_overlap(np.array(left), np.array(right))
-    assert value == pytest.approx(rank_biased_overlap(np.array(right), np.array(left)))
+    value = rank_biased_overlap(left, right)
+    assert value == pytest.approx(rank_biased_overlap(right, left))
     assert -1e-9 <= value <= 1 + 1e-9
 
 
 def test_rbo_of_two_swapped_items_by_hand() -> None:
     # A_1 = 0, A_2 = A_3 = … = 1, so the sum is 1 − (1 − p) = p.
-    assert rank_biased_overlap(np.array([1, 2]), np.array([2, 1]), 0.8) == pytest.approx(0.8)
+    assert rank_biased_overlap([1, 2], [2, 1], 0.8) == pytest.approx(0.8)
 
 
 def test_agreement_by_depth_is_that_of_the_paper() -> None:
@@ -147,7 +148,7 @@ def test_the_first_ranks_weigh_what_the_paper_says(p: float, depth: int) -> None
         assert round(weight, 2) == 0.86  # the paper's own figure
     left, right = np.arange(2_000), np.arange(2_000)
     right[depth:] += 5_000
-    assert rank_biased_overlap(left, right, p) == pytest.approx(weight, abs=1e-3)
+    assert rank_biased_overlap(left.tolist(), right.tolist(), p) == pytest.approx(weight, abs=1e-3)
 
 
 @given(st.lists(st.tuples(grouped(), grouped()), min_size=1, max_size=5), st.floats(0.5, 0.95))
@@ -162,16 +163,16 @@ def test_rbo_with_ties_and_uneven_lengths_is_the_sum_of_the_definition(
 
 def test_rbo_with_ties_by_hand() -> None:
     # {a, c} b d against a {b, c} d. Depth 1: one shared of 2 + 1; depth 2: two of 2 + 3; from depth 3 on all.
-    left, right = np.array([0, 2, 1, 3]), np.array([0, 1, 2, 3])
-    scores = np.array([0.9, 0.9, 0.5, 0.1]), np.array([0.9, 0.5, 0.5, 0.1])
-    value = rank_biased_overlap(left, right, 0.9, left_scores=scores[0], right_scores=scores[1])
+    left, right = np.array([[0, 2, 1, 3]]), np.array([[0, 1, 2, 3]])
+    scores = np.array([[0.9, 0.9, 0.5, 0.1]]), np.array([[0.9, 0.5, 0.5, 0.1]])
+    value = rank_biased_overlaps(left, right, 0.9, left_scores=scores[0], right_scores=scores[1])[0]
     assert value == pytest.approx(0.1 * (2 / 3 + 0.9 * 4 / 5) + 0.81)
 
 
 @given(st.lists(st.tuples(RANKING, RANKING), min_size=1, max_size=6))
 def test_rbo_of_many_lists_is_that_of_each(pairs: list[tuple[list[int], list[int]]]) -> None:
     left, right = (np.stack([ended(pair[side], 9) for pair in pairs]) for side in (0, 1))
-    expected = [rank_biased_overlap(np.array(a), np.array(b)) for a, b in pairs]
+    expected = [rank_biased_overlap(a, b) for a, b in pairs]
     np.testing.assert_allclose(rank_biased_overlaps(left, right), expected, atol=1e-12)
 
 
@@ -195,13 +196,13 @@ def test_rbo_weighs_the_top_most() -> None:
     base = np.arange(10)
     top, bottom = base.copy(), base.copy()
     top[0], bottom[9] = 99, 99
-    assert rank_biased_overlap(base, top) < rank_biased_overlap(base, bottom)
+    assert rank_biased_overlap(base.tolist(), top.tolist()) < rank_biased_overlap(base.tolist(), bottom.tolist())
 
 
 def test_rbo_of_nothing_is_not_known() -> None:
-    assert np.isnan(rank_biased_overlap(np.array([-1]), np.array([1])))
+    assert np.isnan(rank_biased_overlap([-1], [1]))
 
 
 def test_rbo_persistence_outside_its_limits_is_refused() -> None:
     with pytest.raises(ParameterError, match="p is 1"):
-        rank_biased_overlap(np.array([1]), np.array([1]), 1)
+        rank_biased_overlap([1], [1], 1)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from recsys.analysis import map_window
-from recsys.analysis.map_window import Window, around, density, drawn_rows, frame, labels_in, names_in
+from recsys.analysis.map_window import Window, around, density, drawn_rows, frame, labels_in, named_item, names_in
 
 WHOLE = Window((0.0, 8.0), (0.0, 8.0))
 FIRST = np.array([[0, 0], [1, 2], [4, 4], [8, 1], [np.nan, np.nan]], np.float32)
@@ -83,15 +83,28 @@ def test_names_come_with_zoom_and_never_stand_over_each_other() -> None:
     )
     assert labels_in(known, WHOLE, WHOLE)["label"].tolist() == ["jazz", "metal"]
     assert labels_in(known, Window((2.0, 6.0), (2.0, 6.0)), WHOLE)["label"].tolist() == ["bebop"]
+    beside = pd.DataFrame({"x": [4.2], "y": [4.0], "label": ["Asked About"]})
+    assert labels_in(known, WHOLE, WHOLE)["y"].tolist() == [4.0, 2.0]
+    assert labels_in(known, WHOLE, WHOLE, beside)["y"].tolist() == [6.0, 2.0], "the other jazz has room"
+
+
+def test_the_name_of_an_item_stands_where_the_item_does_if_that_is_in_the_window() -> None:
+    layout = np.array([[2, 3], [6, 6], [np.nan, 2]], np.float32)
+    names = np.array(["a", "b", "nowhere"], object)
+    assert named_item(layout, names, WHOLE, 0).to_numpy().tolist() == [[2.0, 3.0, "a"]]
+    assert named_item(layout, names, Window((4.0, 8.0), (4.0, 8.0)), 1)["label"].tolist() == ["b"]
+    assert named_item(layout, names, Window((4.0, 8.0), (4.0, 8.0)), 0).empty
+    assert named_item(layout, names, WHOLE, 2).empty
 
 
 def test_single_items_are_named_where_few_stand_beside_regions_and_the_item_asked_about() -> None:
     layout = np.array([[2, 2], [6, 6], [6.1, 6.1], [2, 6], [4, 2], [np.nan, 2]], np.float32)
     names = np.array(["asked", "known", "hidden", "under a region", "open", "nowhere"], object)
-    shown = pd.DataFrame({"x": [2.0], "y": [6.0], "label": ["a region"]})
-    assert names_in(layout, names, WHOLE, 0, shown)["label"].tolist() == ["known", "open"]
-    # The item asked about, whose name is drawn anyway, keeps its room even if others are more popular.
-    assert names_in(layout, names, WHOLE, 2, shown)["label"].tolist() == ["asked", "open"]
+    region = pd.DataFrame({"x": [2.0], "y": [6.0], "label": ["a region"]})
+    assert names_in(layout, names, WHOLE, 0, region)["label"].tolist() == ["known", "open"]
+    # Beside the item asked about, whose name is drawn in any case, there is no room for one that is more popular.
+    asked = named_item(layout, names, WHOLE, 2)
+    assert names_in(layout, names, WHOLE, 2, pd.concat([asked, region]))["label"].tolist() == ["asked", "open"]
 
 
 def test_where_many_stand_no_single_item_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

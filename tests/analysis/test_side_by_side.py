@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from recsys.analysis.side_by_side import compare_neighbours, headline, why_this_verdict
-from recsys.artifacts.store import ArtifactSet, sha256_of
+from recsys.artifacts.files import sha256_of
+from recsys.artifacts.store import ArtifactSet
 from recsys.errors import DamagedArtifacts, ParameterError
 from recsys.models.vectors import ItemVectors
 from tests.artifacts.test_store import republish

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from recsys.analysis.agreement import by_popularity, catalogue_agreement, is_real, most_disputed, popularity_percentiles
-from recsys.analysis.compare import rank_biased_overlap
+from recsys.analysis.compare import rank_biased_overlaps
 from recsys.analysis.stability import noise_floors, separations, smallest_p_value, stabilities
 
 N = 10
@@ -134,5 +134,5 @@ def test_catalogue_agreement_names_a_floor_for_each_model() -> None:
     expected = [len(set(a) & set(b)) / N for a, b in zip(lists["als"][0], lists["als"][1], strict=True)]
     np.testing.assert_allclose(table["floor_als"], expected, rtol=1e-6)
     assert list(table) == ["overlap", "rbo", "floor_als", "floor_word2vec", "p_value"]
-    expected = [rank_biased_overlap(a[:N], b[:N]) for a, b in zip(first["als"], first["word2vec"], strict=True)]
+    expected = rank_biased_overlaps(first["als"][:, :N], first["word2vec"][:, :N])
     np.testing.assert_allclose(table["rbo"], expected, rtol=1e-6)
