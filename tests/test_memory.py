@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# A freed array of 31 MB makes glibc keep all up to that size on its heap. Every second of the others stays, and pins what
-# lies below: smaller things would not do, because they may find room in holes that imports left.
+# A freed array of 31 MB makes glibc keep all up to that size on its heap. Every second of the others stays, and pins
+# what lies below: smaller things would not do, because they may find room in holes that imports left.
 PROGRAM = """
 import sys
 import numpy as np

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 from starlette.datastructures import MutableHeaders
@@ -26,9 +26,8 @@ SHORTEST_SECRET = 32
 FILES = ("/media/", "/_stcore/upload_file/")
 # The address of each page; the first one has none.
 PAGES = {"", *(path.stem for path in (Path(__file__).parents[2] / "pages").glob("*.py") if path.stem != "overview")}
-FIRST_PAGE = "/"
 LINK_COOKIE = "recsys_link"
-LONGEST_LINK = 1_300  # a third of what browsers take as a cookie: quoted it may be three times as long
+LONGEST_LINK = 3_000  # of 4,096 that browsers take as a cookie, and of 8,192 for all of them that proxies take
 MOST_PARAMETERS = 50
 SECONDS_TO_SIGN_IN = 600
 Person = Mapping[str, Any]
@@ -115,12 +114,12 @@ class LinkAcrossSignIn:
             await self._app(scope, receive, send)
             return
         cookies = Request(scope).cookies
-        kept = _link(*unquote(cookies.get(LINK_COOKIE, "")).partition("?")[::2])
+        kept = _link(*cookies.get(LINK_COOKIE, "").partition("?")[::2])
         if not may_enter(_in_cookie(cookies)):
-            await self._app(scope, receive, send if link == FIRST_PAGE else _keeping(link, send))
-        elif link == FIRST_PAGE and kept is not None:
+            await self._app(scope, receive, send if link == _first_page() else _keeping(link, send))
+        elif link == _first_page() and kept is not None:
             opened = RedirectResponse(kept, 303, {"Cache-Control": "no-store"})
-            opened.delete_cookie(LINK_COOKIE)
+            opened.delete_cookie(LINK_COOKIE, _first_page())
             await opened(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -130,9 +129,15 @@ def _is_visit(scope: Scope) -> bool:
     return (scope["type"], scope.get("method")) == ("http", "GET")
 
 
+def _first_page() -> str:
+    """What the path of every page begins with: / or, with server.baseUrlPath, /base/."""
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}/" if base else "/"
+
+
 def _link(path: str, query: str) -> str | None:
     """The address of a page of this app with its parameters, written anew; None for anything else."""
-    if not path.startswith("/") or path[1:] not in PAGES:
+    if not path.startswith(_first_page()) or path.removeprefix(_first_page()) not in PAGES:
         return None
     try:
         parameters = parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
@@ -143,8 +148,9 @@ def _link(path: str, query: str) -> str | None:
 
 
 def _keeping(link: str, send: Send) -> Send:
-    """The same, with the link put into the visitor's cookie."""
-    cookie = f"{LINK_COOKIE}={quote(link, safe='')}; Path=/; Max-Age={SECONDS_TO_SIGN_IN}; HttpOnly; SameSite=Lax"
+    """The same, with the link put into the visitor's cookie; as it is written it has no character that ends one."""
+    settings = f"Path={_first_page()}; Max-Age={SECONDS_TO_SIGN_IN}; HttpOnly; SameSite=Lax"
+    cookie = f"{LINK_COOKIE}={link}; {settings}"
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":

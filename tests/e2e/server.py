@@ -23,12 +23,14 @@ def running_app(
     script: str = "app.py",
     options: Sequence[str] = (),
     said: Path | None = None,
+    base: str = "",
 ) -> Iterator[str]:
     """Serve the app on a free port of this machine and yield its address; `root` is where artifact sets are.
 
     script : what is run: app.py, or serve.py for a server.
     options : of Streamlit's command line.
     said : file for what the server writes to standard error.
+    base : path such as /base that every page is below.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -38,11 +40,12 @@ def running_app(
     # Not beside the sets: those may be the committed ones.
     environment.setdefault("RECSYS_VOTES", f"sqlite:///{votes.name}/votes.sqlite")
     command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true", f"--server.port={port}"]
+    command += [f"--server.baseUrlPath={base}"] if base else []
     with said.open("wb") if said else nullcontext(subprocess.DEVNULL) as errors:
         process = subprocess.Popen(
             [*command, *options], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=errors
         )
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://127.0.0.1:{port}{base}"
     try:
         deadline = time.monotonic() + seconds
         while True:

@@ -14,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import streamlit as st
 from itsdangerous import URLSafeTimedSerializer
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from starlette.responses import PlainTextResponse
@@ -50,15 +51,23 @@ def provider() -> Iterator[Provider]:
 @pytest.fixture(scope="module")
 def locked(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app on the demo set, with sign-in."""
-    secrets = tmp_path_factory.mktemp("secrets") / "secrets.toml"
+    with locked_app(provider, tmp_path_factory.mktemp("secrets")) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def locked_app(provider: Provider, folder: Path, base: str = "") -> Iterator[str]:
+    """The same, with every page below a path such as /base."""
+    secrets = folder / "secrets.toml"
     secrets.write_text(
-        f'[auth]\nredirect_uri = "http://127.0.0.1:{{port}}/oauth2callback"\ncookie_secret = "{COOKIE_SECRET}"\n'
+        f'[auth]\nredirect_uri = "http://127.0.0.1:{{port}}{base}/oauth2callback"\ncookie_secret = "{COOKIE_SECRET}"\n'
         f'client_id = "{CLIENT}"\nclient_secret = "{SECRET}"\n'
         f'server_metadata_url = "{provider.address}/.well-known/openid-configuration"\n'
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECSYS_ALLOWED", "@example.org, bob@elsewhere.net")
-        with running_app(ROOT / "artifacts", script="serve.py", options=["--secrets.files", str(secrets)]) as address:
+        options = ["--secrets.files", str(secrets)]
+        with running_app(ROOT / "artifacts", script="serve.py", options=options, base=base) as address:
             yield address
 
 
@@ -162,10 +171,20 @@ def test_a_link_is_kept_while_its_visitor_signs_in(window: BrowserContext, locke
     page.goto(locked)
     expect(page.get_by_role("heading", name=HEADING)).to_be_visible()
     for harm in ("//harm.invalid", "https://harm.invalid/neighbours", "/neighbours/..//harm.invalid", "/auth/logout"):
-        window.add_cookies([{"name": sign_in.LINK_COOKIE, "value": quote(harm, safe=""), "url": locked}])
+        window.add_cookies([{"name": sign_in.LINK_COOKIE, "value": harm, "url": locked}])
         page.goto(locked)
         expect(page.get_by_role("heading", name=HEADING)).to_be_visible()
         assert page.url.startswith(f"{locked}/?")
+
+
+@pytest.mark.long
+def test_a_link_is_kept_below_a_path_too(window: BrowserContext, provider: Provider, tmp_path: Path) -> None:
+    provider.person = ANN
+    with locked_app(provider, tmp_path, "/music/lab") as address:
+        page = settled(enter(window, f"{address}/neighbours?item=s000001&n=7"))
+        assert urlsplit(page.url).path == "/music/lab/neighbours"
+        assert {"item": "s000001", "n": "7"}.items() <= dict(parse_qsl(urlsplit(page.url).query)).items()
+        assert sign_in.LINK_COOKIE not in cookies_of(window)
 
 
 def test_files_answer_to_the_signed_in_only(window: BrowserContext, locked: str, provider: Provider) -> None:
@@ -293,7 +312,8 @@ def test_addresses_and_domains_are_compared_whole(monkeypatch: pytest.MonkeyPatc
         ("/neighbours", "item=a b&n=&item=%26", "/neighbours?item=a+b&n=&item=%26"),
         ("/maps", "x=1\r\nSet-Cookie: y", "/maps?x=1%0D%0ASet-Cookie%3A+y"),
         ("/maps", "//harm.invalid=1", "/maps?%2F%2Fharm.invalid=1"),
-        ("/maps", f"x={'y' * 1_300}", None),
+        ("/maps", f"x={'y' * 2_990}", f"/maps?x={'y' * 2_990}"),
+        ("/maps", f"x={'y' * 3_000}", None),
         ("/maps", "x=1&" * 51, None),
         ("", "", None),
         ("neighbours", "", None),
@@ -309,6 +329,15 @@ def test_addresses_and_domains_are_compared_whole(monkeypatch: pytest.MonkeyPatc
 )
 def test_a_kept_link_is_a_page_of_this_app_or_nothing(path: str, query: str, link: str | None) -> None:
     assert sign_in._link(path, query) == link
+
+
+@pytest.mark.parametrize("base", ["music/lab", "/music/lab/"])
+def test_a_link_below_a_path_is_one_of_this_app(monkeypatch: pytest.MonkeyPatch, base: str) -> None:
+    monkeypatch.setattr(st, "get_option", {"server.baseUrlPath": base}.get)
+    assert sign_in._link("/music/lab/maps", "item=a") == "/music/lab/maps?item=a"
+    assert sign_in._link("/music/lab/", "") == "/music/lab/"
+    for elsewhere in ("/maps", "/", "/music/lab", "/music/labmaps", "/music/lab//maps", "//music/lab/maps"):
+        assert sign_in._link(elsewhere, "") is None, elsewhere
 
 
 def test_each_page_of_the_navigation_may_be_linked_to() -> None:
