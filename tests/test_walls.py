@@ -226,7 +226,7 @@ def test_opening_pages_imports_nothing_heavy(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from streamlit.testing.v1 import AppTest
-at = AppTest.from_file("app.py", default_timeout=60).run()
+at = AppTest.from_file("app.py", default_timeout=180).run()
 assert not at.exception, at.exception
 for page in sorted(Path("pages").glob("*.py")):
     if page.name != "whatif.py":  # whose subject is training

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from playwright.sync_api import Browser, Error, Page, expect
 
 from tests.e2e.server import running_app
 
-# Tests run a process a core: what a page shows in time on an idle machine may take longer here. No speed is tested.
-expect.set_options(timeout=15_000)
+# Seconds. Tests run a process a core and more: what a page shows at once on an idle machine may take long here, and no
+# speed is tested.
+PATIENCE = 120
+expect.set_options(timeout=PATIENCE * 1000)
 
 # No script has run for a quarter of a second.
 QUIET = """() => {
@@ -60,11 +63,11 @@ def visit(browser: Browser, window: Window) -> Iterator[Callable[..., Page]]:
     def visited(address: str, width: int = 1440) -> Page:
         page = browser.new_page() if pages else window.emptied()
         page.set_viewport_size({"width": width, "height": 1000})
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE * 1000)
         pages.append(page)
         page.goto(address)
         # Before its first run the app says that nothing runs, too.
-        page.get_by_test_id("stElementContainer").first.wait_for(state="attached", timeout=30_000)
+        page.get_by_test_id("stElementContainer").first.wait_for(state="attached")
         settled(page)
         return page
 
@@ -76,9 +79,17 @@ def visit(browser: Browser, window: Window) -> Iterator[Callable[..., Page]]:
 def settled(page: Page) -> Page:
     """Wait until the script, and one that begins right after it, has run to its end; make sure it did not fail."""
     page.evaluate("window.quietSince = 0")
-    page.wait_for_function(QUIET, polling=25, timeout=30_000)
+    page.wait_for_function(QUIET, polling=25, timeout=PATIENCE * 1000)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     return page
+
+
+def eventually(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait until something holds that no locator tells."""
+    until = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < until
+        page.wait_for_timeout(100)
 
 
 def address_of(page: Page, parameter: str) -> str | None:

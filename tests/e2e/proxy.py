@@ -57,7 +57,7 @@ def running_proxy(servers: Sequence[str]) -> Iterator[tuple[str, Path]]:
             [nginx, "-p", place, "-e", f"{folder}/own.log", "-c", f"{folder}/nginx.conf"], stderr=subprocess.PIPE
         )
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 120
             while not listens(port):
                 if time.monotonic() > deadline or process.poll() is not None:
                     raise RuntimeError(f"nginx did not begin: {(folder / 'own.log').read_text()}")
@@ -65,4 +65,4 @@ def running_proxy(servers: Sequence[str]) -> Iterator[tuple[str, Path]]:
             yield f"http://127.0.0.1:{port}", folder / "recsys.log"
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=120)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @contextmanager
 def running_app(
     root: Path | None = None,
-    seconds: float = 60,
+    seconds: float = 120,
     script: str = "app.py",
     options: Sequence[str] = (),
     said: Path | None = None,
@@ -59,5 +59,5 @@ def running_app(
         yield address
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(120)
         votes.cleanup()

@@ -108,7 +108,7 @@ def test_a_telephone_has_maps_that_it_need_not_scroll(demo_app: str, browser: Br
     page = browser.new_page(viewport={"width": 390, "height": 900}, user_agent="Mozilla/5.0 (Linux; Android 14) Mobile")
     page.goto(f"{demo_app}/maps?item=s000000")
     maps = page.locator(".st-key-maps_box canvas")
-    expect(maps).to_have_count(1, timeout=30_000)
+    expect(maps).to_have_count(1)
     box = settled(page).locator(".st-key-maps_box")
     assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
     drawn = maps.bounding_box()

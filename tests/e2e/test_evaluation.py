@@ -68,7 +68,7 @@ def test_the_report_downloads_and_opens_by_itself(
     app: str, evaluated: ArtifactSet, visit: Visit, tmp_path: Path
 ) -> None:
     page = visit(f"{app}/evaluation")
-    with page.expect_download(timeout=60_000) as file:
+    with page.expect_download() as file:
         page.get_by_role("button", name="Report (HTML)").click()
     assert file.value.suggested_filename == f"report-{evaluated.fingerprint[:12]}.html"
     report = tmp_path / "report.html"

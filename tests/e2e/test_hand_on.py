@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import address_of, settled
+from tests.e2e.conftest import address_of, eventually, settled
 from tests.e2e.server import running_app
 from tests.e2e.test_app import names
 
@@ -204,11 +204,7 @@ def test_the_buttons_fit_a_telephone_and_look_like_the_one_beside_them(demo_app:
     assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
     assert len({box["height"] for box in boxes if box}) == 1
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+    look = "b => { const s = getComputedStyle(b); return [s.color, s.border, s.borderRadius].join() }"
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.wait_for_timeout(300)
-        looks = {
-            button.evaluate("b => { const s = getComputedStyle(b); return [s.color, s.border, s.borderRadius].join() }")
-            for button in buttons
-        }
-        assert len(looks) == 1
+        eventually(page, lambda: len({button.evaluate(look) for button in buttons}) == 1)

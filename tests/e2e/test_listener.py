@@ -64,7 +64,7 @@ def test_hostile_files_are_refused_and_the_page_goes_on(demo_app: str, visit: Vi
         ("wide.csv", b"a," * 1_000_000 + b"a\n"),
     ):
         upload(page, name, content)
-        expect(page.get_by_test_id("stAlert")).to_be_visible(timeout=30_000)
+        expect(page.get_by_test_id("stAlert")).to_be_visible()
         settled(page)
         page.locator(".st-key-upload").get_by_role("button", name="Remove").first.click()
         expect(page.get_by_test_id("stAlert")).to_have_count(0)

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from recsys.artifacts.manifest import MapEntry, MapQuality
 from recsys.artifacts.store import ArtifactSet
 from recsys.artifacts.writer import ArtifactWriter
-from tests.e2e.conftest import address_of, settled
+from tests.e2e.conftest import address_of, eventually, settled
 from tests.e2e.server import ROOT, running_app
 
 Visit = Callable[..., Page]
@@ -52,8 +52,15 @@ def maps_page(maps_app: str, visit: Visit) -> Page:
     """The page in a window that shows both maps from top to bottom, drawn."""
     page = visit(f"{maps_app}/maps?item=s000000")
     page.set_viewport_size({"width": 1440, "height": 1400})
-    page.locator(".st-key-maps_box canvas").first.wait_for()
-    page.wait_for_timeout(1000)
+    seen = picture(page)[0]
+
+    def still() -> bool:
+        nonlocal seen
+        page.wait_for_timeout(400)
+        before, seen = seen, picture(page)[0]
+        return np.array_equal(before, seen)
+
+    eventually(page, still)
     return page
 
 
@@ -75,10 +82,12 @@ def test_pointing_at_an_item_lights_it_on_both_maps_and_a_click_asks_about_it(ma
     ys, xs = np.nonzero(left.max(axis=2) - left.min(axis=2) > 60)
     place = box["x"] + xs[len(xs) // 3] + 0.5, box["y"] + LEGEND + ys[len(ys) // 3] + 0.5
     page.mouse.move(*place)
-    page.wait_for_timeout(600)
-    changed = np.abs(picture(page)[0] - before).sum(axis=2) > 60
-    assert changed[:, :half].sum() > 20
-    assert changed[:, half:].sum() > 20
+
+    def lit_on_both() -> bool:
+        changed = np.abs(picture(page)[0] - before).sum(axis=2) > 60
+        return min(changed[:, :half].sum(), changed[:, half:].sum()) > 20
+
+    eventually(page, lit_on_both)
     page.mouse.click(*place)
     expect(page.get_by_role("heading", name="among all items")).not_to_contain_text("Radiohead")
     settled(page)
@@ -110,10 +119,9 @@ def test_a_rectangle_on_either_map_lists_its_items_and_leads_into_it(maps_page: 
         page.get_by_role("button", name="Download them (CSV)").click()
     assert len(pd.read_csv(file.value.path())) == listed
     # Its items are marked on the other map, too.
-    after, _ = picture(page)
-    middle = after.shape[1] // 2
+    middle = before.shape[1] // 2
     other = slice(middle, None) if side == 0 else slice(0, middle)
-    assert (np.abs(after - before)[:, other].sum(axis=2) > 60).sum() > 200
+    eventually(page, lambda: (np.abs(picture(page)[0] - before)[:, other].sum(axis=2) > 60).sum() > 200)
     page.get_by_role("button", name="Zoom to the rectangle").click()
     expect(heading).to_have_count(0)
     settled(page)

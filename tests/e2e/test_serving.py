@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.e2e.conftest import PATIENCE
 from tests.e2e.proxy import find_nginx, running_proxy
 from tests.e2e.server import ROOT, running_app
 
@@ -34,7 +35,7 @@ needs_nginx = pytest.mark.skipif(not find_nginx(), reason="no nginx here: apt-ge
 
 def answer(address: str) -> tuple[int, bytes, dict[str, str]]:
     try:
-        with urllib.request.urlopen(address, timeout=30) as found:
+        with urllib.request.urlopen(address, timeout=PATIENCE) as found:
             return found.status, found.read(), {name.lower(): value for name, value in found.headers.items()}
     except urllib.error.HTTPError as error:
         with closing(error):
@@ -51,8 +52,8 @@ def figure(address: str, name: str, **labels: str) -> float:
 def shown(page: Page, address: str, selector: str) -> None:
     """Open a page and wait for what it is there to show. Without `settled`, which a content policy forbids."""
     page.goto(address)
-    expect(page.locator(selector).first).to_be_visible(timeout=60_000)
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=30_000)
+    expect(page.locator(selector).first).to_be_visible()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
@@ -74,11 +75,11 @@ def test_a_server_tells_its_health_and_figures_and_logs_runs_without_personal_da
         assert figure(address, "recsys_sessions") == 1
         assert figure(address, "recsys_page_run_seconds_count", page="Neighbours", outcome="ok") >= 1
         page.goto(f"{address}/neighbours?set=torn")
-        expect(page.get_by_role("heading", name="is damaged")).to_be_visible(timeout=30_000)
+        expect(page.get_by_role("heading", name="is damaged")).to_be_visible()
         page.close()
         for name in ("demo", "demo--Ann's own"):
             shutil.rmtree(root / name)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while answer(f"{address}/health")[0] == 200 and time.monotonic() < deadline:
             time.sleep(0.5)
         assert answer(f"{address}/health")[0] == 503
@@ -152,14 +153,14 @@ def test_a_browser_stays_with_its_process_and_the_log_knows_no_address_and_no_it
     def asked() -> list[list[str]]:
         return [line.split() for line in log.read_text("utf-8").splitlines()]
 
-    deadline = time.monotonic() + 20  # a page that an earlier test closed is logged when its websocket has ended
+    deadline = time.monotonic() + PATIENCE  # a page that an earlier test closed is logged when its websocket has ended
     while any(figure(server, "recsys_sessions") for server in servers) and time.monotonic() < deadline:
         time.sleep(0.1)
     start = len(asked())
     page = browser.new_page()
     shown(page, f"{address}/neighbours?item=s000000", PAGES["neighbours"])
     page.close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not any(line[2] == "/_stcore/stream" for line in asked()[start:]) and time.monotonic() < deadline:
         time.sleep(0.1)
     visit = asked()[start:]
@@ -189,13 +190,13 @@ def test_people_of_a_process_that_ends_go_on_with_the_other(
 
     before = drawn()
     stops[mine].close()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not figure(other, "recsys_sessions") and time.monotonic() < deadline:
         page.wait_for_timeout(200)
     # What stands there stays; the next step is answered by the other process.
     expect(page.get_by_role("heading", name="Similar to Radiohead")).to_be_visible()
     page.get_by_role("link", name="Overview").click()
-    expect(page.get_by_role("heading", name="Two models of one listening log")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="Two models of one listening log")).to_be_visible()
     while drawn() == before and time.monotonic() < deadline:
         page.wait_for_timeout(200)
     assert drawn() > before

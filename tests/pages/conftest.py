@@ -37,7 +37,7 @@ def open_page(small_set: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
 
     def opened(page: str, root: Path = small_set.parent, **query: str) -> AppTest:
         monkeypatch.setenv("RECSYS_ARTIFACTS", str(root))
-        at = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+        at = AppTest.from_file(ROOT / "app.py", default_timeout=180)
         for name, value in query.items():
             at.query_params[name] = value
         return at.switch_page(f"pages/{page}.py").run()

@@ -31,7 +31,9 @@ def open_app(small_set: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
 
     def opened(page: str, **query: str) -> AppTest:
         script = f"explained(lambda: runpy.run_path({str(ROOT / 'pages' / f'{page}.py')!r}))"
-        at = AppTest.from_string(f"import runpy\nfrom recsys.ui.loading import explained\n{script}", default_timeout=60)
+        at = AppTest.from_string(
+            f"import runpy\nfrom recsys.ui.loading import explained\n{script}", default_timeout=180
+        )
         at.session_state["tour_kept"] = "closed"  # it links to pages, which only app.py names
         for name, value in query.items():
             at.query_params[name] = value

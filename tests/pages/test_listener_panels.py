@@ -98,7 +98,7 @@ def show(mapped: ArtifactSet) -> Show:
     def shown(weights: dict[int, float] = OWN, artifacts: ArtifactSet = mapped, step: str = PLAYED) -> AppTest:
         recommender, lists = asked(artifacts, weights)
         given = {"artifacts": artifacts, "recommender": recommender, "lists": lists}
-        at = AppTest.from_function(maps_page, default_timeout=60, kwargs=given)
+        at = AppTest.from_function(maps_page, default_timeout=180, kwargs=given)
         at.query_params[STEP] = step
         at.run()
         assert not at.exception
@@ -112,7 +112,7 @@ def play(small_artifacts: ArtifactSet) -> Show:
     def shown(weights: dict[int, float] = OWN, artifacts: ArtifactSet = small_artifacts, **query: str) -> AppTest:
         profile = Profile.of_picks(weights, artifacts)
         given = {"artifacts": artifacts, "recommender": Recommender(artifacts), "profile": profile}
-        at = AppTest.from_function(radio_page, default_timeout=60, kwargs=given)
+        at = AppTest.from_function(radio_page, default_timeout=180, kwargs=given)
         for name, value in query.items():
             at.query_params[name] = value
         at.run()
@@ -407,7 +407,7 @@ def test_a_name_is_text_and_nothing_else(
 def test_what_a_model_does_not_know_it_says(play: Show, small_artifacts: ArtifactSet) -> None:
     profile = Profile.of_picks(OWN, small_artifacts)
     given = {"artifacts": small_artifacts, "recommender": Forgetful(small_artifacts), "profile": profile}
-    at = AppTest.from_function(radio_page, default_timeout=60, kwargs=given).run()
+    at = AppTest.from_function(radio_page, default_timeout=180, kwargs=given).run()
     assert not at.exception
     assert "Word2vec knows none of these items" in texts(at)
     assert "Only ALS knows any of these items" in texts(at)
@@ -417,7 +417,7 @@ def test_what_a_model_does_not_know_it_says(play: Show, small_artifacts: Artifac
 def test_a_listener_unknown_to_a_model_has_no_place_on_its_map(mapped: ArtifactSet) -> None:
     _, lists = asked(mapped, OWN)
     given = {"artifacts": mapped, "recommender": Forgetful(mapped), "lists": lists}
-    at = AppTest.from_function(maps_page, default_timeout=60, kwargs=given)
+    at = AppTest.from_function(maps_page, default_timeout=180, kwargs=given)
     for step in (MEAN, OFFERED):
         at.query_params[STEP] = step
         at.run()

@@ -141,7 +141,7 @@ def open_as_app(page: str) -> AppTest:
     """As app.py runs a page; AppTest's own change of page leaves app.py out."""
     script = f"explained(lambda: runpy.run_path({str(ROOT / 'pages' / f'{page}.py')!r}))"
     return AppTest.from_string(
-        f"import runpy\nfrom recsys.ui.loading import explained\n{script}", default_timeout=60
+        f"import runpy\nfrom recsys.ui.loading import explained\n{script}", default_timeout=180
     ).run()
 
 
@@ -173,7 +173,7 @@ def test_damage_that_shows_while_a_page_draws_is_explained_too(
     path = ArtifactSet.open(small_set).folder / "agreement.parquet"
     path.write_bytes(b"x" * path.stat().st_size)
     monkeypatch.setenv("RECSYS_ARTIFACTS", str(small_set.parent))
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
+    at = AppTest.from_file(ROOT / "app.py", default_timeout=180).run()
     assert not at.exception
     assert "is damaged" in texts(at)
     assert "agreement.parquet" in texts(at)

@@ -30,7 +30,7 @@ from websockets.sync.client import connect
 
 from recsys.artifacts.store import ArtifactSet
 from recsys.ui import sign_in
-from tests.e2e.conftest import settled
+from tests.e2e.conftest import PATIENCE, settled
 from tests.e2e.server import ROOT, running_app
 from tests.security.provider import CLIENT, SECRET, Provider, running_provider
 
@@ -75,7 +75,7 @@ def locked_app(provider: Provider, folder: Path, base: str = "") -> Iterator[str
 def window(browser: Browser) -> Iterator[BrowserContext]:
     """A browser that nobody has used."""
     context = browser.new_context(accept_downloads=True)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE * 1000)
     yield context
     context.close()
 
@@ -99,7 +99,7 @@ def enter(window: BrowserContext, address: str) -> Page:
 def answer(address: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
     request = urllib.request.Request(address, method=method, headers=headers, data=b"x" if method != "GET" else None)
     try:
-        with urllib.request.urlopen(request, timeout=30) as found:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as found:
             return found.status, found.read()
     except urllib.error.HTTPError as error:
         with contextlib.closing(error):
@@ -123,8 +123,8 @@ def told(
         origin=address if cookies else None, max_size=None,  # type: ignore[arg-type]
     ) as socket:  # fmt: skip
         socket.send(asked.SerializeToString())
-        end = time.monotonic() + 30
-        patience = 5.0
+        end = time.monotonic() + PATIENCE
+        patience = 30.0
         while time.monotonic() < end:
             try:
                 content = socket.recv(timeout=patience)
@@ -423,7 +423,7 @@ def test_half_a_setting_opens_to_nobody_and_says_why(
     monkeypatch.setenv("RECSYS_ARTIFACTS", str(ROOT / "artifacts"))
     monkeypatch.setattr(sign_in, "get_secrets_auth_section", lambda: auth)
     monkeypatch.setattr(sign_in.FilesForWhoMayEnter, "in_place", in_place)
-    at = AppTest.from_file(ROOT / page, default_timeout=60).run()
+    at = AppTest.from_file(ROOT / page, default_timeout=180).run()
     assert [header.value for header in at.header] == ["Sign in to see this"]
     assert words in at.markdown[0].value
     assert len(at.markdown) == 1
@@ -435,14 +435,14 @@ def test_each_provider_has_a_button(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sign_in.FilesForWhoMayEnter, "in_place", True)
     two = {"cookie_secret": COOKIE_SECRET, "google": {"client_id": "x"}, "work": {"client_id": "y"}}
     monkeypatch.setattr(sign_in, "get_secrets_auth_section", lambda: two)
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
+    at = AppTest.from_file(ROOT / "app.py", default_timeout=180).run()
     assert [button.label for button in at.button] == ["Sign in with google", "Sign in with work"]
 
 
 def test_without_sign_in_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RECSYS_ALLOWED", raising=False)
     monkeypatch.setenv("RECSYS_ARTIFACTS", str(ROOT / "artifacts"))
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
+    at = AppTest.from_file(ROOT / "app.py", default_timeout=180).run()
     assert HEADING in at.header[0].value
     assert not [button for button in at.button if button.key == "sign_out"]
 

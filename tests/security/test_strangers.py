@@ -23,7 +23,7 @@ from streamlit.testing.v1 import AppTest
 from recsys.artifacts.store import ArtifactSet, verify
 from recsys.errors import ArtifactError, DamagedArtifacts
 from recsys.report.page import report_html
-from tests.e2e.conftest import settled
+from tests.e2e.conftest import PATIENCE, settled
 from tests.e2e.server import ROOT, running_app
 from tests.fuzz.sets import WATCH
 from tests.report.test_page import Read
@@ -188,7 +188,7 @@ class Witness:
 
     def __init__(self, browser: Browser) -> None:
         self.page: Page = browser.new_page(viewport={"width": 1440, "height": 1200}, accept_downloads=True)
-        self.page.set_default_timeout(30_000)
+        self.page.set_default_timeout(PATIENCE * 1000)
         self.asked: list[str] = []
         self.dialogs: list[str] = []
         self.page.on("request", lambda request: self.asked.append(request.url))
@@ -196,7 +196,7 @@ class Witness:
 
     def see(self, address: str) -> Page:
         self.page.goto(address)
-        self.page.get_by_test_id("stElementContainer").first.wait_for(state="attached", timeout=30_000)
+        self.page.get_by_test_id("stElementContainer").first.wait_for(state="attached")
         return settled(self.page)
 
     def unharmed(self) -> None:
@@ -353,7 +353,7 @@ def test_a_link_with_anything_in_it_shows_a_page(
 ) -> None:
     monkeypatch.setenv("RECSYS_ARTIFACTS", str(ROOT / "artifacts"))
     monkeypatch.setenv("RECSYS_VOTES", f"sqlite:///{tmp_path / 'votes.sqlite'}")
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+    at = AppTest.from_file(ROOT / "app.py", default_timeout=180)
     for name, value in query.items():
         at.query_params[name] = value
     at.switch_page(f"pages/{page or 'overview'}.py").run()
@@ -364,7 +364,7 @@ def test_a_link_with_anything_in_it_shows_a_page(
 def test_a_length_of_thousands_of_digits_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Found by the fuzzer: Python reads no number of more than 4,300 digits."""
     monkeypatch.setenv("RECSYS_ARTIFACTS", str(ROOT / "artifacts"))
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+    at = AppTest.from_file(ROOT / "app.py", default_timeout=180)
     at.query_params["n"] = "1" * 5_000
     at.switch_page("pages/neighbours.py").run()
     assert not at.exception
@@ -424,7 +424,7 @@ def test_a_page_of_another_name_gets_no_connection(
 ) -> None:
     """What a page can do whose name was bound to this machine after it had been loaded from another."""
     port = str(urlsplit(request.getfixturevalue(server)).port)
-    connection = HTTPConnection("127.0.0.1", int(port), timeout=30)
+    connection = HTTPConnection("127.0.0.1", int(port), timeout=PATIENCE)
     connection.putrequest("GET", "/_stcore/stream", skip_host=True)
     for name, value in {
         "Host": host, "Origin": origin, "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
