@@ -22,8 +22,12 @@ FROM_TOUR = "from_tour"  # in the address: the step of the Overview's tour that 
 RIGHT_TO_LEFT = {"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "PDF"}
 
 
-def set_picker(names: list[str], key: str = "set") -> str:
-    """The chosen artifact set's name: from the address, else as last chosen in this session, else the first."""
+def set_picker(names: list[str], also: Callable[[str], dict[str, str]] = lambda name: {}, key: str = "set") -> str:
+    """The chosen artifact set's name: from the address, else as last chosen in this session, else the first.
+
+    also : what else the address will say of a set that is chosen. What is added later is a step of its own, which the
+        browser's Back undoes alone.
+    """
     linked = st.query_params.get(key)
     base = linked.split(BETWEEN)[0] if linked else None
     if linked and linked not in names:
@@ -34,8 +38,8 @@ def set_picker(names: list[str], key: str = "set") -> str:
     st.session_state[key] = st.session_state[f"{key}_kept"] = name
 
     def go() -> None:
-        # The item's id means nothing in another set; its name may.
-        st.query_params.from_dict({key: st.session_state[key]})
+        name = st.session_state[key]
+        st.query_params.from_dict({key: name, **also(name)})
 
     chosen = st.selectbox("Artifact set", names, key=key, width=220, on_change=go, help=meaning_of("artifact set"))
     return str(chosen)
@@ -231,6 +235,21 @@ def _item_words(artifacts: ArtifactSet, shown: Callable[[str], str] = as_text) -
     return lambda row: f"{shown(str(names.iloc[row]))} · {listeners.iloc[row]:,}"
 
 
+def item_is_shown(key: str = "item") -> bool:
+    """Whether the item in the address is the one that this session has chosen."""
+    linked = st.query_params.get(key)
+    return linked is not None and linked == st.session_state.get(f"{key}_kept", ("", ""))[0]
+
+
+def row_as_last_chosen(index: NameIndex, key: str = "item") -> int:
+    """The row of what this session has chosen last, by its name where its id does not name it; else the first."""
+    kept_id, kept_name = st.session_state.get(f"{key}_kept", ("", ""))
+    row = index.row_of_id(kept_id)
+    if row is None or index.names[row] != kept_name:
+        row = index.row_of_name(kept_name) or 0
+    return row
+
+
 def _row_in_address(artifacts: ArtifactSet, index: NameIndex, key: str) -> int:
     linked = st.query_params.get(key)
     row = index.row_of_id(linked) if linked else None
@@ -240,10 +259,7 @@ def _row_in_address(artifacts: ArtifactSet, index: NameIndex, key: str) -> int:
             f"Search for a name; meanwhile you see another."
         )
     if row is None:
-        kept_id, kept_name = st.session_state.get(f"{key}_kept", ("", ""))
-        row = index.row_of_id(kept_id)
-        if row is None or index.names[row] != kept_name:
-            row = index.row_of_name(kept_name) or 0
+        row = row_as_last_chosen(index, key)
     item_id = index.item_ids[row]
     st.session_state[f"{key}_kept"] = (item_id, index.names[row])
     if linked != item_id:

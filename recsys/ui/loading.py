@@ -29,7 +29,14 @@ from recsys.analysis.search import NameIndex
 from recsys.artifacts.names import BETWEEN
 from recsys.artifacts.store import ArtifactSet, Pair, artifact_sets
 from recsys.errors import ArtifactError, DamagedArtifacts, MissingArtifacts, UnsupportedSchema
-from recsys.ui.controls import as_text, set_picker, shell_command, way_back_to_tour
+from recsys.ui.controls import (
+    as_text,
+    item_is_shown,
+    row_as_last_chosen,
+    set_picker,
+    shell_command,
+    way_back_to_tour,
+)
 from recsys.ui.glossary import glossary
 from recsys.ui.sign_in import stop_strangers
 from recsys.ui.soundness import sound_build, watch
@@ -90,7 +97,7 @@ def artifacts_or_stop() -> ArtifactSet:
         st.stop()
     way_back_to_tour()
     with st.container(horizontal=True, vertical_alignment="bottom", key="set_strip"):
-        name = set_picker(list(sets))
+        name = set_picker(list(sets), lambda chosen: _in_address(chosen, sets[chosen]))
         strip = st.empty()
         with st.popover("Glossary", type="tertiary"):
             st.html(glossary())
@@ -242,6 +249,20 @@ def _session_build(name: str, path: Path) -> ArtifactSet:
     kept[name] = str(held)
     watch(held)
     return sound_build(held)
+
+
+def _in_address(name: str, path: Path) -> dict[str, str]:
+    """What the address says of a set beside its name, once it is shown; nothing where it cannot be opened."""
+    held = Path(st.session_state.get("builds", {}).get(name, "none"))
+    try:
+        artifacts = sound_build(held) if held.is_dir() else opened_set(path)
+    except ArtifactError:
+        return {}
+    said = {"build": artifacts.fingerprint[:12]}
+    if item_is_shown():
+        index = name_index(artifacts, artifacts.fingerprint)
+        said["item"] = index.item_ids[row_as_last_chosen(index)]
+    return said
 
 
 def _check_link(name: str, artifacts: ArtifactSet) -> None:
