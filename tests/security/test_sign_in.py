@@ -124,7 +124,7 @@ def told(
     ) as socket:  # fmt: skip
         socket.send(asked.SerializeToString())
         end = time.monotonic() + PATIENCE
-        patience = 30.0
+        patience = 10.0  # the silence that a stranger meets is waited for, too
         while time.monotonic() < end:
             try:
                 content = socket.recv(timeout=patience)
