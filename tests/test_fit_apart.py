@@ -103,16 +103,15 @@ def test_a_process_that_falls_over_is_named(
         fit(small_set, "Falls")
 
 
+def asked(base: Path, name: str) -> str:
+    """What a process of its own is asked for, as it reads it."""
+    question = {"base": str(ArtifactSet.folder_in_use(base)), "path": str(base), "name": name, "k1": K1, "b": B}
+    return json.dumps(question)
+
+
 def test_where_nobody_answers_any_more_it_ends_with_nothing_kept(small_set: Path) -> None:
-    asked = {
-        "base": str(ArtifactSet.folder_in_use(small_set)),
-        "path": str(small_set),
-        "name": "Gone",
-        "k1": K1,
-        "b": B,
-    }
     # Answers to two pieces of news, then the end of the file, as when the server is gone.
-    questions, answers = io.StringIO(json.dumps(asked) + "\n\n\n"), io.StringIO()
+    questions, answers = io.StringIO(asked(small_set, "Gone") + "\n\n\n"), io.StringIO()
     main(questions, answers)
     said = [json.loads(line) for line in answers.getvalue().splitlines()]
     assert all("doing" in each for each in said[:-1])
@@ -125,13 +124,6 @@ def test_a_full_disk_is_said_in_words(small_set: Path, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("recsys.scenarios.fit_scenario", full)
-    asked = {
-        "base": str(ArtifactSet.folder_in_use(small_set)),
-        "path": str(small_set),
-        "name": "Full",
-        "k1": K1,
-        "b": B,
-    }
     answers = io.StringIO()
-    main(io.StringIO(json.dumps(asked) + "\n"), answers)
+    main(io.StringIO(asked(small_set, "Full") + "\n"), answers)
     assert "No space left on device" in json.loads(answers.getvalue())["failed"]
