@@ -432,4 +432,5 @@ export default function (component) {
   const [copy, save] = root.querySelectorAll("button");
   copy.onclick = () => copyLink(root, copy);
   save.onclick = () => savePicture(root, save, data);
+  copy.disabled = save.disabled = false;
 }

@@ -12,10 +12,11 @@ from recsys.artifacts.store import ArtifactSet
 from recsys.interactions.spreadsheet import csv_bytes
 from recsys.ui.ranked_lists import RBO_HELP, lists_data, overlap_bars
 
+# The page shows this before it has loaded hand_on.js: until then a click would be lost.
 HTML = """
 <div class="hand-on">
-  <button type="button"><span class="label">Copy link</span><span class="told"></span></button>
-  <button type="button"><span class="label">Download a picture (PNG)</span><span class="told"></span></button>
+  <button type="button" disabled><span class="label">Copy link</span><span class="told"></span></button>
+  <button type="button" disabled><span class="label">Download a picture (PNG)</span><span class="told"></span></button>
   <input class="link" type="text" readonly hidden aria-label="Link to this view">
   <span class="status" role="status" aria-live="polite"></span>
 </div>

@@ -26,6 +26,7 @@ FOCUSED = """() => {
 def picture(page: Page, *, by_keyboard: bool = False) -> tuple[Image.Image, str]:
     """The downloaded picture and its file's name."""
     button = page.get_by_role("button", name="Download a picture (PNG)")
+    expect(button).to_be_enabled()
     with page.expect_download() as coming:
         if by_keyboard:
             button.focus()
@@ -157,6 +158,29 @@ def test_the_copied_link_shows_the_same_lists(demo_app: str, visit: Visit) -> No
     assert theirs.url == page.url
 
 
+def test_no_click_is_lost_on_a_button_that_cannot_answer_yet(demo_app: str, visit: Visit) -> None:
+    """Streamlit shows a component's HTML before it has loaded its script: longer on a slow telephone."""
+    page = visit(demo_app)
+    page.add_init_script("""
+      const attach = Element.prototype.attachShadow;
+      window.answers = [];
+      Element.prototype.attachShadow = function (options) {
+        const root = attach.call(this, options);
+        const look = () => window.answers.push(
+          ...[...root.querySelectorAll(".hand-on button")].map((each) => [!each.disabled, Boolean(each.onclick)]));
+        new MutationObserver(look).observe(root, { attributes: true, childList: true, subtree: true });
+        return root;
+      }""")
+    page.goto(f"{demo_app}/neighbours?item=s000000")
+    expect(page.get_by_role("button", name="Copy link")).to_be_enabled()
+    page.locator("section.first td.name button").nth(1).click()
+    settled(page)
+    answers = page.evaluate("window.answers")
+    assert [False, False] in answers
+    assert [True, True] in answers
+    assert [True, False] not in answers
+
+
 def test_without_the_clipboard_the_old_way_copies_and_without_both_the_link_is_shown(
     demo_app: str, visit: Visit
 ) -> None:
@@ -183,6 +207,7 @@ def test_both_buttons_work_by_keyboard_alone(demo_app: str, visit: Visit) -> Non
     page = visit(f"{demo_app}/neighbours?item=s000000")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     expect(page.get_by_role("button", name="Download these lists (CSV)")).to_be_visible()
+    expect(page.get_by_role("button", name="Copy link")).to_be_enabled()
     settled(page).get_by_role("combobox", name="Why is this a neighbour?").focus()
     reached = []
     for _ in range(3):
