@@ -150,7 +150,8 @@ class Turns:
         if sys.platform == "linux":
             # There a thread is nice by itself, with those that it starts; elsewhere the whole process would be.
             with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+                own = threading.get_native_id()
+                os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + NICENESS)
         try:
             while wish := self._next():
                 self._serve(wish)
