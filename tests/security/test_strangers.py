@@ -17,13 +17,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pyarrow as pa
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, Request, expect
 from streamlit.testing.v1 import AppTest
 
 from recsys.artifacts.store import ArtifactSet, verify
 from recsys.errors import ArtifactError, DamagedArtifacts
 from recsys.report.page import report_html
-from tests.e2e.conftest import PATIENCE, settled
+from tests.e2e.conftest import PATIENCE, Window, settled
 from tests.e2e.server import ROOT, running_app
 from tests.fuzz.sets import WATCH
 from tests.report.test_page import Read
@@ -186,13 +186,25 @@ def served(sets: Path) -> Iterator[str]:
 class Witness:
     """A page, and what it asked for."""
 
-    def __init__(self, browser: Browser) -> None:
-        self.page: Page = browser.new_page(viewport={"width": 1440, "height": 1200}, accept_downloads=True)
-        self.page.set_default_timeout(PATIENCE * 1000)
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        page.set_viewport_size({"width": 1440, "height": 1200})
+        page.set_default_timeout(PATIENCE * 1000)
         self.asked: list[str] = []
         self.dialogs: list[str] = []
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("request", self._hear)
+        page.on("dialog", self._dismiss)
+
+    def _hear(self, request: Request) -> None:
+        self.asked.append(request.url)
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def leave(self) -> None:
+        self.page.remove_listener("request", self._hear)
+        self.page.remove_listener("dialog", self._dismiss)
 
     def see(self, address: str) -> Page:
         self.page.goto(address)
@@ -213,11 +225,18 @@ class Witness:
             expect(self.page.locator(selector)).to_have_count(0)
 
 
+@pytest.fixture(scope="module")
+def window(browser: Browser) -> Iterator[Window]:
+    opened = Window(browser)
+    yield opened
+    opened.context.close()
+
+
 @pytest.fixture
-def witness(browser: Browser) -> Iterator[Witness]:
-    seeing = Witness(browser)
+def witness(window: Window) -> Iterator[Witness]:
+    seeing = Witness(window.emptied())
     yield seeing
-    seeing.page.close()
+    seeing.leave()
 
 
 def test_the_witness_would_see_harm(witness: Witness, hostile_app: str) -> None:
@@ -323,15 +342,13 @@ def test_pictures_to_take_away_hold_no_script(witness: Witness, hostile_app: str
     witness.unharmed()
 
 
-def test_the_report_of_a_strangers_set_runs_nothing(browser: Browser, sets: Path, tmp_path: Path) -> None:
+def test_the_report_of_a_strangers_set_runs_nothing(witness: Witness, sets: Path, tmp_path: Path) -> None:
     artifacts = ArtifactSet.open(sets / "hostile")
     page = report_html(artifacts, [0, 1, 2])
     assert "script" not in {tag for tag, _ in Read(page).elements}
     (tmp_path / "report.html").write_text(page, "utf-8")
-    witness = Witness(browser)
     witness.page.goto((tmp_path / "report.html").as_uri())
     witness.unharmed()
-    witness.page.close()
 
 
 QUERIES: list[dict[str, str]] = [
