@@ -146,10 +146,12 @@ def _ours(log: str, out: str, replicates: int, settings: dict[str, Any]) -> Figu
         writer.array("als/similarities", graph.similarities)
         del graph
         if replicates > 1:
-            single = []
+            # The consensus is on the disk; of each fit only its own vectors are needed, and once.
+            left, single = [vectors.only([replicate]).vectors for replicate in range(replicates)], []
+            del vectors
             for replicate in range(replicates):
                 hand_back()
-                own = neighbour_graph(vectors.only([replicate]).vectors, N, rng).neighbours
+                own = neighbour_graph(left.pop(0), N, rng).neighbours
                 writer.array(f"als/replicates/{replicate}", own)
                 single.append(own[:, :COMPARED].copy())
                 del own
@@ -175,7 +177,7 @@ def _ours(log: str, out: str, replicates: int, settings: dict[str, Any]) -> Figu
     return {
         **figures,
         "artists": counts["items"],
-        "recall_at_10": recall(lists, vectors.vectors),
+        "recall_at_10": recall(lists, artifacts.vectors("als").vectors),
         "microseconds_lookup": lookup(lambda item: ids[lists[index.find(item)]], ids[rows_asked(len(ids))]),
         **noise,
     }
