@@ -247,14 +247,18 @@ def _line_by_line(stretch: _Stretch, first_line: int, layout: _Layout, where: st
     if not len(lines):
         return Block({name: Texts.of([]) for name in layout.columns}, lines)
     whole = pa_csv.ReadOptions(
-        use_threads=False, column_names=list(layout.columns), block_size=max(len(block) + 1, SMALLEST_PIECE)
+        use_threads=False,
+        column_names=list(layout.columns),
+        block_size=max(len(UTF8_BOM) + len(block) + 1, SMALLEST_PIECE),
     )
     parse = pa_csv.ParseOptions(
         delimiter=layout.delimiter, quote_char='"' if layout.quoting else False, double_quote=layout.quoting,
         ignore_empty_lines=False, invalid_row_handler=skip,
     )  # fmt: skip
     convert = pa_csv.ConvertOptions(column_types=dict.fromkeys(layout.columns, pa.string()), strings_can_be_null=False)
-    table = pa_csv.read_csv(pa.py_buffer(block), whole, parse, convert)
+    # One byte-order mark is taken away at the start; here it is text, as on any other line.
+    marked = UTF8_BOM + block if block.startswith(UTF8_BOM) else block
+    table = pa_csv.read_csv(pa.py_buffer(marked), whole, parse, convert)
     if stretch.is_cut:
         if wrong_width and wrong_width[-1] == len(lines) - 1:
             raise InputError(

@@ -144,6 +144,16 @@ def test_unreadable_bytes_are_counted_where_they_stand(tmp_path: Path) -> None:
     assert "line 8:" in log.report.examples["not UTF-8"][0]
 
 
+def test_a_byte_order_mark_inside_a_file_is_text_whatever_else_is_wrong(tmp_path: Path) -> None:
+    marked = b"user,item\n\xef\xbb\xbfu,a\nu,b\n"
+    for after in (b"", b"u,caf\xe9\n"):
+        assert read("events", write(tmp_path / "log.csv", marked + after), ReadOptions(max_bad_share=0.5)).n_users == 2
+    # Found by fuzzing: the only line that is text is a mark.
+    file = write(tmp_path / "log.csv", b"user,item\nu,caf\xe9\n\xef\xbb\xbf\n")
+    with pytest.raises(InputError, match=r"no usable row.*1 × not UTF-8.*1 × 1 fields instead of 2"):
+        read("events", file, ReadOptions(max_bad_share=1))
+
+
 def test_mostly_bad_rows_are_refused(tmp_path: Path) -> None:
     file = write(tmp_path / "log.csv", "user,item,plays\nu,a,1\nu,b,x\nu,c,2\n")
     with pytest.raises(InputError, match="1 of 3 rows cannot be used.*allowed 10%.*not a number"):

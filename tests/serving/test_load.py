@@ -24,7 +24,7 @@ def test_people_browse_all_pages_beside_a_full_fit_without_an_error(tmp_path: Pa
     shutil.copytree(ROOT / "artifacts" / "demo", root / "demo")  # a full fit is kept beside its base
     # In a thread: Playwright, which other tests of the process may have open, holds an event loop in this one.
     with running_app(root, script="serve.py") as address, ThreadPoolExecutor(1) as apart:
-        people = crowd([address], items, sessions=6, seconds=6, thinking=(1.0, 3.0))
+        people = crowd([address], items, sessions=6, seconds=6, thinking=(3.0, 6.0))
         seen, memory, fitting = apart.submit(asyncio.run, people).result()
     assert seen.errors == []
     assert set(seen.seconds) == {"", *ROUND}
