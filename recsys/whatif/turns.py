@@ -150,8 +150,9 @@ class Turns:
         if sys.platform == "linux":
             # There a thread is nice by itself, with those that it starts; elsewhere the whole process would be.
             with suppress(OSError):
-                own = threading.get_native_id()
-                os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + NICENESS)
+                # Counted from the process: a worker that another one employed would begin where that one stood.
+                usual = os.getpriority(os.PRIO_PROCESS, os.getpid())
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), usual + NICENESS)
         try:
             while wish := self._next():
                 self._serve(wish)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from recsys.errors import ParameterError, RecsysError
 from recsys.whatif.turns import LONGEST_QUEUE, Turns, Wish
+from tests.conftest import ROOT
 
 
 class Gate:
@@ -159,3 +161,34 @@ def test_a_computation_gives_way_to_those_who_browse() -> None:
     assert wish.result is not None
     assert wish.result > usual
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == usual
+
+
+STANDINGS = """
+import os, sys, threading
+from recsys.whatif.turns import NICENESS, Turns
+
+os.nice(int(sys.argv[1]))
+
+def niceness(wish):
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+def of_a_worker_that_a_worker_employed(wish):
+    asked = Turns().ask("ben", niceness)
+    asked.wait(10)
+    return asked.result
+
+usual = os.getpriority(os.PRIO_PROCESS, os.getpid())
+for ask in (niceness, of_a_worker_that_a_worker_employed):
+    wish = Turns().ask("ann", ask)
+    wish.wait(10)
+    assert wish.result == min(19, usual + NICENESS), (ask.__name__, wish.result, usual)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is a thread nice by itself")
+@pytest.mark.parametrize("given_way", [0, 7])
+def test_it_gives_way_by_as_much_on_a_server_that_is_nice_itself(given_way: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STANDINGS, str(given_way)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
