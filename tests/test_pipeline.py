@@ -126,10 +126,10 @@ def test_refused_input_leaves_the_set_in_use_alone(small_set: Path, tmp_path: Pa
     assert not [*small_set.glob(f"{BUILDING}*"), *small_set.glob(f"{STAGES}*")]
 
 
-@pytest.mark.long
-def test_killed_builds_leave_the_set_in_use_and_the_next_build_clears_up(small_set: Path, small_log: Path) -> None:
-    """At times chance chooses; `tests/faults/test_kills.py` kills builds at system calls, and in a short version."""
-    kills = 12
+@pytest.mark.parametrize("kills", [3, pytest.param(12, marks=pytest.mark.long)])
+def test_killed_builds_leave_the_set_in_use_and_the_next_build_clears_up(
+    small_set: Path, small_log: Path, kills: int
+) -> None:
     config = small_set.parent / "quick.toml"
     config.write_text("measure_whatif = false\nmaps = []\n")
     command = [

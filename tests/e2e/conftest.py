@@ -31,12 +31,17 @@ def demo_app() -> Iterator[str]:
 
 
 class Window:
-    """Pages that keep the app's scripts: a visit in them takes half of what one in a new window takes."""
+    """A page that keeps the app's scripts: a visit in it takes half of what one in a new window takes."""
 
     def __init__(self, browser: Browser) -> None:
+        self.browser = browser
         # What moves is drawn sixty times a second, on cores that other tests need.
         self.context = browser.new_context(reduced_motion="reduce")
         self.page = self.context.new_page()
+
+    def of_another(self) -> Page:
+        """A page of somebody else, who shares nothing with who is here."""
+        return self.browser.new_page(reduced_motion="reduce")
 
     def emptied(self) -> Page:
         """The page, with nothing left of who was here before; another one, should it not answer."""
@@ -59,11 +64,11 @@ def window(browser: Browser) -> Window:
 
 @pytest.fixture
 def visit(window: Window) -> Iterator[Callable[..., Page]]:
-    """Open an address in a page of some width, another for each call, and wait until the app has finished running."""
+    """Open an address in a window of some width, another for each call, and wait until the app has finished running."""
     pages: list[Page] = []
 
     def visited(address: str, width: int = 1440) -> Page:
-        page = window.context.new_page() if pages else window.emptied()
+        page = window.of_another() if pages else window.emptied()
         page.set_viewport_size({"width": width, "height": 1000})
         page.set_default_timeout(PATIENCE * 1000)
         pages.append(page)
