@@ -73,14 +73,18 @@ def visit(window: Window) -> Iterator[Callable[..., Page]]:
         page.set_default_timeout(PATIENCE * 1000)
         pages.append(page)
         page.goto(address)
-        # Before its first run the app says that nothing runs, too.
-        page.get_by_test_id("stElementContainer").first.wait_for(state="attached")
-        settled(page)
-        return page
+        return begun(page)
 
     yield visited
     for page in pages[1:]:
         page.close()
+
+
+def begun(page: Page) -> Page:
+    """Wait until a page that was just opened or loaded again has been drawn and its script has run to its end."""
+    # Before its first run the app says that nothing runs, too.
+    page.get_by_test_id("stElementContainer").first.wait_for(state="attached")
+    return settled(page)
 
 
 def settled(page: Page) -> Page:

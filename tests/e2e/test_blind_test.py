@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import settled
+from tests.e2e.conftest import begun, settled
 from tests.e2e.server import ROOT, running_app
 
 Visit = Callable[..., Page]
@@ -53,8 +54,9 @@ def test_keys_vote_a_reload_loses_nothing_and_the_tally_names_the_models(
     expect(page.get_by_role("status")).to_have_text("Thank you: 4 votes so far. Here is the next item.")
     assert kept(votes) == [("left", 0), ("right", 0), ("unknown", 0), ("equal", 0)]
     page.reload()
-    settled(page)
-    expect(page.get_by_text("ALS", exact=False)).to_have_count(0)
+    begun(page)
+    # Not of any case: Toots & the Maytals may be on a list.
+    expect(page.get_by_text(re.compile(r"\bALS\b|Word2vec"))).to_have_count(0)
     page.get_by_text("The tally, and which model is which").click()
     page.get_by_role("button", name="Show the tally").click()
     expect(page.locator(".tally tbody tr").first).to_contain_text("all items")

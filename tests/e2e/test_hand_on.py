@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import address_of, eventually, settled
+from tests.e2e.conftest import address_of, begun, eventually, settled
 from tests.e2e.server import running_app
 from tests.e2e.test_app import names
 
@@ -79,7 +79,7 @@ def test_the_picture_is_the_same_in_the_dark(demo_app: str, visit: Visit) -> Non
     dark = visit(f"{demo_app}/neighbours?item=s000000")
     dark.emulate_media(color_scheme="dark")
     dark.reload()
-    settled(dark)
+    begun(dark)
     assert dark.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor") == "rgb(22, 24, 26)"
     assert picture(dark)[0] == picture(light)[0]
 
