@@ -33,6 +33,7 @@ from recsys.artifacts.store import ArtifactSet, Pair, artifact_sets
 from recsys.errors import VotesError
 from recsys.interactions.spreadsheet import csv_bytes
 from recsys.ui.controls import as_text, choose_item, item_was_chosen, search_box
+from recsys.ui.files import file_button
 from recsys.ui.loading import agreement_of, artifacts_root
 from recsys.votes.store import Answer, Vote, VoteStore
 
@@ -254,10 +255,8 @@ def tally_panel(artifacts: ArtifactSet, pair: Pair, store: VoteStore | None, sit
             st.warning(f"{as_text(str(error))}.")
             return
         _tally(artifacts, pair, votes, n)
-        st.download_button(
-            "All votes about this build (CSV)", lambda: csv_bytes(votes),
-            file_name=f"votes-{artifacts.fingerprint[:12]}.csv", mime="text/csv", key="votes_csv", on_click="ignore",
-        )  # fmt: skip
+        name = f"votes-{artifacts.fingerprint[:12]}.csv"
+        file_button("All votes about this build (CSV)", lambda: csv_bytes(votes), name, "text/csv", key="votes_csv")
 
 
 def _look(sitting: Sitting) -> None:

@@ -202,11 +202,6 @@ def go_to_neighbours(artifacts: ArtifactSet, pair: Pair, rows: list[int], key: s
         st.switch_page("pages/neighbours.py", query_params=query)
 
 
-def file_button(label: str, data: Callable[[], bytes], file_name: str, mime: str) -> None:
-    """A file to take away, made when it is asked for: by then there is no session, so `data` must not ask for one."""
-    st.download_button(label, data, file_name=file_name, mime=mime, key=f"get_{file_name}", on_click="ignore")
-
-
 def shell_command(command: str) -> None:
     """A command to copy: without colours, of which some are too pale to read, and in lines that break, so that nothing
     has to be scrolled, which a keyboard could not."""

@@ -25,6 +25,7 @@ from recsys.ui.evaluation_charts.measures import measure_title
 from recsys.ui.evaluation_charts.repeats import repeat_figures, repeat_sentence, repeats_chart
 from recsys.ui.evaluation_charts.segments import SEGMENTS, segment_figures, segment_sentence, segments_chart
 from recsys.ui.evaluation_charts.trade_offs import COSTS, trade_off_chart, trade_off_sentence, trade_offs
+from recsys.ui.files import file_button
 from recsys.ui.glossary import meaning_of
 from recsys.ui.loading import set_command
 
@@ -131,13 +132,12 @@ def repeats_panel(found: Evaluated, pair: Pair) -> None:
 def report_panel(artifacts: ArtifactSet) -> None:
     """Everything that is known of the set as one file."""
     st.subheader("To hand on", anchor=False)
-    st.download_button(
+    file_button(
         "Report (HTML)",
         lambda: report_html(artifacts).encode(),
-        file_name=f"report-{artifacts.fingerprint[:12]}.html",
-        mime="text/html",
+        f"report-{artifacts.fingerprint[:12]}.html",
+        "text/html",
         key="report",
-        on_click="ignore",
         help="One file without network or script: passport, all protocols, charts, example items, limits. Prints well.",
     )
     st.caption(f"With items of your choice: `{set_command('report')} --out report.html --item NAME`")

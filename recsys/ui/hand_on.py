@@ -10,6 +10,7 @@ import streamlit as st
 from recsys.analysis.side_by_side import EVERY_POPULARITY, MEANINGS, SideBySide, headline
 from recsys.artifacts.store import ArtifactSet
 from recsys.interactions.spreadsheet import csv_bytes
+from recsys.ui.files import file_button
 from recsys.ui.ranked_lists import RBO_HELP, lists_data, overlap_bars
 
 # The page shows this before it has loaded hand_on.js: until then a click would be lost.
@@ -59,11 +60,11 @@ def picture_data(artifacts: ArtifactSet, view: SideBySide) -> dict[str, Any]:
 
 
 def _download_lists(view: SideBySide, build: str) -> None:
-    st.download_button(
+    file_button(
         "Download these lists (CSV)",
         lambda: csv_bytes(view.as_table().assign(build=build)),
-        file_name=_file_name(view, build, "csv"),
-        mime="text/csv",
+        _file_name(view, build, "csv"),
+        "text/csv",
         key="csv",
     )
 

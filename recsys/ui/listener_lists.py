@@ -23,8 +23,9 @@ from recsys.listener.recommend import (
 )
 from recsys.listener.rerank import Wish
 from recsys.ui.charts import MODEL_COLOURS
-from recsys.ui.controls import as_option, as_text, file_button, list_length
+from recsys.ui.controls import as_option, as_text, list_length
 from recsys.ui.drawing import show_chart
+from recsys.ui.files import file_button
 from recsys.ui.listener_charts import reasons_chart
 from recsys.ui.listener_profile import Asked
 from recsys.ui.ranked_lists import Words, ranked_lists, verdict_strip

@@ -14,7 +14,7 @@ from recsys.analysis.map_window import Rows
 from recsys.artifacts.store import ArtifactSet, Pair
 from recsys.bridges.projector import metadata_tsv, vectors_tsv
 from recsys.interactions.spreadsheet import csv_bytes
-from recsys.ui.controls import file_button
+from recsys.ui.files import file_button
 from recsys.ui.map_charts import LinkedMaps, picture_of
 from recsys.ui.map_view import METHODS, MapView
 

@@ -13,7 +13,8 @@ from recsys.listener.profile import Profile
 from recsys.listener.radio import AMONG, radio
 from recsys.listener.recommend import Recommender
 from recsys.ui.charts import MODEL_COLOURS
-from recsys.ui.controls import as_text, file_button
+from recsys.ui.controls import as_text
+from recsys.ui.files import file_button
 
 SHORTEST, LONGEST, USUAL = 5, 50, 20
 LAST_SEED = 999_999
