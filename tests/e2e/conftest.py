@@ -15,6 +15,13 @@ from tests.e2e.server import running_app
 PATIENCE = 120
 expect.set_options(timeout=PATIENCE * 1000)
 
+# A box has been as high for a quarter of a second: Streamlit unfolds what is in it, and begins late on a busy machine.
+UNFOLDED = """box => {
+    const last = box.lastHeight, height = box.open && box.offsetHeight;
+    if (!height || height !== last) box.heightSince = performance.now();
+    box.lastHeight = height;
+    return height && performance.now() - box.heightSince > 250;
+}"""
 # No script has run for a quarter of a second.
 QUIET = """() => {
     const runs = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState !== "notRunning";
@@ -93,6 +100,13 @@ def settled(page: Page) -> Page:
     page.wait_for_function(QUIET, polling=25, timeout=PATIENCE * 1000)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     return page
+
+
+def unfold(page: Page, title: str) -> None:
+    """Open the box of that title, and wait until what is in it moves no more: a click would miss it."""
+    box = page.locator("details", has=page.locator("summary", has_text=title))
+    box.locator("summary").get_by_text(title).click()
+    page.wait_for_function(UNFOLDED, arg=box.element_handle(), polling=25, timeout=PATIENCE * 1000)
 
 
 def eventually(page: Page, holds: Callable[[], bool]) -> None:

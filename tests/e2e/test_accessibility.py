@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import address_of, settled
+from tests.e2e.conftest import address_of, settled, unfold
 
 Visit = Callable[..., Page]
 # By page, what is there when it is drawn, and how many of it.
@@ -60,7 +60,7 @@ def test_axe_finds_nothing_serious_in_what_is_opened_but_what_is_put_there(demo_
     page = visit(f"{demo_app}/blind_test?tour=closed")
     page.get_by_role("button", name="Glossary").click()
     expect(page.locator("dl.words")).to_be_visible()
-    page.get_by_text("The tally, and which model is which").click()
+    unfold(page, "The tally, and which model is which")
     expect(page.get_by_role("button", name="Show the tally")).to_be_visible()
     assert found_by_axe(page) == []
     page.evaluate("document.querySelector('[data-testid=stMain]').insertAdjacentHTML('beforeend', '<button></button>')")

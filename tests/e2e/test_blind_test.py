@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import begun, settled
+from tests.e2e.conftest import begun, settled, unfold
 from tests.e2e.server import ROOT, running_app
 
 Visit = Callable[..., Page]
@@ -57,7 +57,7 @@ def test_keys_vote_a_reload_loses_nothing_and_the_tally_names_the_models(
     begun(page)
     # Not of any case: Toots & the Maytals may be on a list.
     expect(page.get_by_text(re.compile(r"\bALS\b|Word2vec"))).to_have_count(0)
-    page.get_by_text("The tally, and which model is which").click()
+    unfold(page, "The tally, and which model is which")
     page.get_by_role("button", name="Show the tally").click()
     expect(page.locator(".tally tbody tr").first).to_contain_text("all items")
     expect(page.locator(".blind h3").filter(has_text="ALS")).to_have_count(1)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from recsys.artifacts.store import ArtifactSet
-from tests.e2e.conftest import address_of, settled
+from tests.e2e.conftest import address_of, settled, unfold
 from tests.e2e.server import ROOT
 
 Visit = Callable[..., Page]
@@ -42,7 +42,7 @@ def test_an_uploaded_history_is_asked_about_and_nothing_in_it_runs(
     upload(page, "mine.csv", HISTORY)
     expect(page.get_by_role("heading", name="This listener: what each model would play next")).to_be_visible()
     settled(page)
-    page.get_by_text("are not in this set").click()
+    unfold(page, "are not in this set")
     assert page.title() != "ran"
     assert "Radiohead" not in page.url
     with page.expect_download() as file:

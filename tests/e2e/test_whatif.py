@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from recsys.artifacts.store import ArtifactSet
 from recsys.whatif.engine import WhatIfEngine
-from tests.e2e.conftest import address_of, settled
+from tests.e2e.conftest import address_of, settled, unfold
 from tests.e2e.server import ROOT, running_app
 
 Visit = Callable[..., Page]
@@ -108,7 +108,7 @@ def test_a_full_fit_becomes_a_scenario_that_can_be_opened_by_link_and_deleted(
     again = visit(page.url)
     expect(again.get_by_text("itself a scenario of", exact=False)).to_be_visible()
     back = visit(f"{whatif_app}/whatif?set=small&item={item}")
-    back.get_by_text("Delete Tutorial …").click()
+    unfold(back, "Delete Tutorial …")
     back.get_by_role("button", name="Delete it").click()
     expect(back.get_by_role("heading", name="Scenarios kept beside this set")).to_have_count(0)
     assert not folder.exists()
