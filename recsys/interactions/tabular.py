@@ -8,10 +8,11 @@ line; so rows and lines always add up.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TypeVar
 from weakref import finalize
 
@@ -31,6 +32,11 @@ Step = TypeVar("Step")
 BLOCK_BYTES = 4 << 20
 SMALLEST_PIECE = 1 << 16
 FEWEST_ROWS = 1 << 10
+
+
+def shown(names: Iterable[str]) -> list[str]:
+    """The first ten names, of each the beginning: what a message says of columns."""
+    return [name[:40] for name in islice(names, 10)]
 
 
 @dataclass(frozen=True)

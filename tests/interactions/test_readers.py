@@ -171,7 +171,7 @@ def test_mostly_bad_rows_are_refused(tmp_path: Path) -> None:
         (b"user;item\nu;a\n", "no column user or item.*--delimiter semicolon"),
         (b"user\titem\nu\ta\n", "--delimiter tab"),
         (b"who,what\nu,a\n", r"no column user or item; its columns are \['who', 'what'\]"),
-        (b"user,item,item\nu,a,b\n", "names a column twice"),
+        (b"user,item,item\nu,a,b\n", r"names a column twice: \['item'\]"),
         (b"user,item,plays\nu,a,1\nu,b", "line 3: the last line is incomplete.*was cut"),
         (b"user,item\n", "no usable row"),
     ],
@@ -179,6 +179,15 @@ def test_mostly_bad_rows_are_refused(tmp_path: Path) -> None:
 def test_what_is_no_event_table_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
     with pytest.raises(InputError, match=words):
         read("events", write(tmp_path / "log.csv", content))
+
+
+@pytest.mark.parametrize("header", [f"user,item,{'A' * 5_000},{'A' * 5_000}", "item," + "A" * 5_000, "user,item"])
+def test_a_header_of_long_names_is_refused_in_few_words(tmp_path: Path, header: str) -> None:
+    """The first found by fuzzing: two joined lines, in which a word of 5,000 letters stood twice."""
+    write(tmp_path / "log.items.csv", f"{'A' * 5_000},{'A' * 5_000}\n")
+    with pytest.raises(InputError) as said:
+        read("events", write(tmp_path / "log.csv", f"{header}\nu,a\n"))
+    assert len(str(said.value)) < 300 + len(str(tmp_path))
 
 
 def test_another_delimiter_can_be_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from recsys.errors import InputError
 from recsys.interactions.inputs import open_inputs
 from recsys.interactions.report import ReadReport
-from recsys.interactions.tabular import read_blocks
+from recsys.interactions.tabular import read_blocks, shown
 
 BESIDE = ITEMS_SUFFIX, SOURCE_SUFFIX = ".items.csv", ".source.json"
 # Counted or computed by us; a description of items cannot set them.
@@ -69,7 +69,7 @@ def described(catalogue: pd.DataFrame, files: list[Path], report: ReadReport) ->
             columns = source.header_fields(",")
             if "item" not in columns or len(set(columns)) < len(columns):
                 raise InputError(
-                    f"needs a column item and no name twice; its columns are {columns[:10]}", file=beside, line=1
+                    f"needs a column item and no name twice; its columns are {shown(columns)}", file=beside, line=1
                 )
             rows = read_blocks(source, columns, delimiter=",", report=seen, quoting=True)
             parts += [pd.DataFrame({name: texts.to_list() for name, texts in block.columns.items()}) for block in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from recsys.interactions.readers.columns import Rows
 from recsys.interactions.readers.gather import Gathered
 from recsys.interactions.readers.options import ReadOptions
 from recsys.interactions.report import ReadReport
-from recsys.interactions.tabular import Block, read_blocks
+from recsys.interactions.tabular import Block, read_blocks, shown
 from recsys.interactions.texts import Codes, Texts
 from recsys.plural import counted
 
@@ -153,10 +154,11 @@ def _check_columns(names: list[str], where: str, hint: str) -> None:
     if missing:
         if not hint and {"user", "item"} <= {name.casefold() for name in names}:
             hint = "; names are told apart by case: write them small"
-        shown = [name[:40] for name in names[:10]]
-        raise InputError(f"has no column {' or '.join(missing)}; its columns are {shown}{hint}", file=where, line=1)
+        words = f"has no column {' or '.join(missing)}; its columns are {shown(names)}{hint}"
+        raise InputError(words, file=where, line=1)
     if len(set(names)) < len(names):
-        raise InputError(f"names a column twice: {names[:10]}", file=where, line=1)
+        twice = (name for name, count in Counter(names).items() if count > 1)
+        raise InputError(f"names a column twice: {shown(twice)}", file=where, line=1)
 
 
 def parquet(file: Path) -> pq.ParquetFile:
